@@ -63,6 +63,13 @@ class Denied(Failure):
 
 
 @frozen
+class Unsubscribed(Denied):
+    """The account is paused or canceled: nothing of it is served (403)."""
+
+    title: ClassVar[str] = "Account does not have an active subscription"
+
+
+@frozen
 class NotFound(Failure):
     """Nothing there, or nothing that this bearer may know of (404)."""
 

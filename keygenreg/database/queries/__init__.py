@@ -1,1 +1,1 @@
-"""TODO-DOC database/queries."""
+"""SQL shared by several features, as named values."""
