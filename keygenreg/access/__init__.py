@@ -1,1 +1,1 @@
-"""TODO-DOC access."""
+"""Admission: which account and environment a request means, who is asking, and whether they may."""
