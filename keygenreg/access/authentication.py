@@ -156,22 +156,13 @@ class Authenticator:
 
 
 def _reachable(bearer: UUID | None, token: UUID | None, environment: Environment | None) -> bool:
-    """Whether a bearer and its token count in the selected environment (api.md 3.8)."""
-    for owner in (bearer, token):
-        if environment is None:
-            if owner is not None:
-                return False
-        elif environment.shared:
-            if owner not in (None, environment.id):
-                return False
-        elif token is None and bearer == environment.id:
-            continue
-        elif owner != environment.id:
-            # Within an isolated environment a token made for it stands for a global bearer too.
-            if owner is bearer and owner is None and token == environment.id:
-                continue
-            return False
-    return True
+    """Whether a bearer and its token, by their environments, count in the selected one (api.md 3.8)."""
+    if environment is None:
+        return bearer is None and token is None
+    if environment.shared:
+        return bearer in (None, environment.id) and token in (None, environment.id)
+    # A global bearer enters an isolated environment only by a token made for it.
+    return token in (None, environment.id) and environment.id in (bearer, token) and bearer in (None, environment.id)
 
 
 def _license_permissions(row: dict, explicit: list[str] | None, account: Account) -> frozenset[str]:

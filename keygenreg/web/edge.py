@@ -1,0 +1,122 @@
+"""Between a handler and the wire: makes the exchange, turns failures into replies, adds what every answer carries."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+
+from attrs import evolve, frozen
+from twisted.web.http import Request
+
+from keygenreg import __version__
+from keygenreg.access.accounts import Accounts
+from keygenreg.access.authentication import Authenticator
+from keygenreg.domain.failures import Failure, NotAllowed, TooMany, Unauthenticated, Unavailable
+from keygenreg.formats.challenge import challenge
+from keygenreg.web.answering import answer
+from keygenreg.web.exchange import Exchange
+from keygenreg.web.links import Addresses, Proxies
+from keygenreg.web.reply import BlobReply, Reply
+
+AnyReply = Reply | BlobReply
+Handler = Callable[[Exchange], Awaitable[AnyReply]]
+#: Puts a failure into a protocol's wire form; headers common to all (challenge, Retry-After, Allow) are added after it.
+FailureForm = Callable[[Exchange, Failure], Reply]
+
+NEVER_STORED = "no-transform, no-store, max-age=0"
+_EXPOSED = (
+    "Content-Length, Content-Range, Date, Digest, ETag, Keygen-Account, Keygen-Bearer, Keygen-Date, Keygen-Digest, "
+    "Keygen-Environment, Keygen-Signature, Keygen-Token, Keygen-Version, Link, Location, Retry-After, WWW-Authenticate, "
+    "X-Request-Id"
+)
+EDITION = "keygenreg"
+
+
+@frozen
+class Edge:
+    """Answers requests on behalf of the features. ``mode`` is ``singleplayer`` or ``multiplayer``."""
+
+    accounts: Accounts
+    authenticator: Authenticator
+    addresses: Addresses
+    proxies: Proxies
+    mode: str
+
+    def answer(self, request: Request, handler: Handler, failure_form: FailureForm) -> object:
+        """Run a handler for a request; what it raises as a :class:`Failure` is answered in the protocol's form."""
+        exchange = Exchange(
+            request,
+            accounts=self.accounts,
+            authenticator=self.authenticator,
+            addresses=self.addresses,
+            proxies=self.proxies,
+            account_reference=getattr(request, "account_reference", None),
+        )
+
+        async def run() -> AnyReply:
+            try:
+                reply = await handler(exchange)
+            except Failure as failure:
+                reply = with_failure_headers(exchange, failure, failure_form(exchange, failure))
+            return self.complete(exchange, reply)
+
+        return answer(request, run())
+
+    def complete(self, exchange: Exchange, reply: AnyReply) -> AnyReply:
+        """The reply with the headers of every answer (api.md 2.4); what it sets itself stays."""
+        present = {name.lower() for name, _ in reply.headers}
+        extra = [pair for pair in self._common(exchange) if pair[0].lower() not in present]
+        return evolve(reply, headers=reply.headers + tuple(extra))
+
+    def _common(self, exchange: Exchange) -> list[tuple[str, str]]:
+        headers = [
+            ("X-Request-Id", exchange.request_id),
+            ("Cache-Control", NEVER_STORED),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Access-Control-Allow-Origin", "*"),
+            ("Access-Control-Expose-Headers", _EXPOSED),
+            ("Keygen-Edition", EDITION),
+            ("Keygen-Mode", self.mode),
+            ("Keygen-Revision", __version__),
+        ]
+        if exchange.account is not None:
+            headers.append(("Keygen-Account", str(exchange.account.id)))
+        if exchange.environment is not None:
+            headers.append(("Keygen-Environment", exchange.environment.code))
+        if exchange.authenticated is not None:
+            headers.append(("Keygen-Bearer", str(exchange.authenticated.bearer.id)))
+            if exchange.authenticated.token_id is not None:
+                headers.append(("Keygen-Token", str(exchange.authenticated.token_id)))
+        return headers
+
+
+def with_failure_headers(exchange: Exchange, failure: Failure, reply: Reply) -> Reply:
+    """Add the headers that belong to a failure whatever the protocol, unless its form has set them."""
+    present = {name.lower() for name, _ in reply.headers}
+    extra: list[tuple[str, str]] = []
+    if isinstance(failure, Unauthenticated) and "www-authenticate" not in present:
+        extra.append(("WWW-Authenticate", challenge(exchange.header("Authorization"))))
+    if isinstance(failure, (TooMany, Unavailable)):
+        extra.append(("Retry-After", str(failure.retry_after)))
+    if isinstance(failure, NotAllowed):
+        extra.append(("Allow", ", ".join(failure.allow)))
+    return reply.with_headers(*extra)
+
+
+def answers(failure_form: FailureForm):
+    """
+    Decorate a Klein route method ``async def (self, exchange, **variables)`` of a class with ``self.parts``.
+
+    The route then takes Klein's ``request``; failures are put into ``failure_form``.
+    """
+
+    def decorate(method):
+        @wraps(method)
+        def route(self, request: Request, **variables):
+            return self.parts.edge.answer(
+                request, lambda exchange: method(self, exchange, **variables), failure_form
+            )
+
+        return route
+
+    return decorate

@@ -1,0 +1,149 @@
+"""One request as the features see it: plain values, admission, and what every answer carries."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from uuid import UUID
+
+from twisted.web.http import Request
+
+from keygenreg.access.accounts import Accounts
+from keygenreg.access.authentication import Authenticated, Authenticator
+from keygenreg.domain.account import Account, Environment
+from keygenreg.domain.grant import Grant
+from keygenreg.formats.authorization import read_credentials
+from keygenreg.formats.jsonapi_query import QueryParameters, parse_query
+from keygenreg.web.links import Addresses, Origin, Proxies, artifact_url, split_authority
+
+
+class Exchange:
+    """
+    A request under way.
+
+    ``account_reference`` is the account as the path spells it (``None`` without one); ``account``, ``environment`` and
+    ``authenticated`` fill up as admission proceeds, so that even a refused answer names what was already known.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        *,
+        accounts: Accounts,
+        authenticator: Authenticator,
+        addresses: Addresses,
+        proxies: Proxies,
+        account_reference: str | None,
+    ) -> None:
+        self.request = request
+        self.account_reference = account_reference
+        self.account: Account | None = None
+        self.environment: Environment | None = None
+        self.authenticated: Authenticated | None = None
+        self._accounts = accounts
+        self._authenticator = authenticator
+        self._addresses = addresses
+        self._proxies = proxies
+
+    @property
+    def method(self) -> str:
+        return self.request.method.decode("latin-1")
+
+    @property
+    def request_id(self) -> str:
+        return self.request.request_id
+
+    def header(self, name: str) -> str | None:
+        """A header's value; several lines are joined by commas (RFC 9110 5.3). ``None`` when absent."""
+        values = self.request.requestHeaders.getRawHeaders(name)
+        return None if values is None else ", ".join(values)
+
+    @cached_property
+    def query(self) -> QueryParameters:
+        """:raises BadRequest: the query string is malformed."""
+        return parse_query(self.raw_target.partition(b"?")[2])
+
+    @property
+    def raw_target(self) -> bytes:
+        """Path and query as received."""
+        return self.request.uri
+
+    @property
+    def client_address(self) -> str:
+        """The client's address; behind a trusted proxy the last one that the proxy was told of."""
+        peer = getattr(self.request.getClientAddress(), "host", "") or ""
+        forwarded = self.header("X-Forwarded-For")
+        if forwarded and self._proxies.trusts(peer):
+            for hop in reversed([hop.strip() for hop in forwarded.split(",")]):
+                peer = hop
+                if not self._proxies.trusts(hop):
+                    break
+        return peer
+
+    @cached_property
+    def origin(self) -> Origin:
+        """Scheme, host and port as the client sees them."""
+        scheme = "https" if self.request.isSecure() else "http"
+        authority = (self.request.requestHeaders.getRawHeaders("Host") or [""])[0]
+        peer = getattr(self.request.getClientAddress(), "host", "") or ""
+        if self._proxies.trusts(peer):
+            forwarded = (self.header("X-Forwarded-Proto") or "").split(",")[0].strip().lower()
+            scheme = forwarded if forwarded in ("http", "https") else scheme
+            authority = (self.header("X-Forwarded-Host") or "").split(",")[0].strip() or authority
+        try:
+            host, port = split_authority(authority)
+        except ValueError:
+            host, port = "localhost", None
+        return Origin(scheme, host, port)
+
+    @cached_property
+    def base_url(self) -> str:
+        """The start of absolute URLs in this answer."""
+        return self._addresses.base(self.origin)
+
+    def artifact_url(self, artifact_id: UUID, filename: str) -> str:
+        """The vanity URL of an artifact of the admitted account, on the host that was asked."""
+        return artifact_url(self.base_url, self.account.id, artifact_id, filename)
+
+    async def admit(self, *, password_login: bool = False) -> Grant:
+        """
+        Find the account and the environment, and judge the credentials (engines.md 1.3, steps 3 to 5).
+
+        :param password_login: e-mail and password count (only where tokens are made).
+        :raises Failure: 404, 400, 403 or 401, in this order.
+        """
+        await self.find_account()
+        selector = self.header("Keygen-Environment")
+        from_header = bool(selector)
+        selector = selector or self.query.first("environment")
+        self.environment = await self._accounts.environment(self.account, selector, header=from_header)
+        self._accounts.admit(self.account)
+        credential = read_credentials(
+            self.header("Authorization"), self.query, password_login=password_login
+        )
+        if credential is not None:
+            self.authenticated = await self._authenticator.authenticate(
+                self.account,
+                self.environment,
+                credential,
+                client=self.client_address,
+                one_password_code=self.header("Keygen-Version") in _ONE_PASSWORD_CODE,
+            )
+        return self.grant
+
+    async def find_account(self) -> Account:
+        """:raises NotFound: the request means no account that is here."""
+        self.account = await self._accounts.find(self.account_reference, self.origin.host)
+        return self.account
+
+    @property
+    def grant(self) -> Grant:
+        """Who is asking, as far as admission has got."""
+        if self.authenticated is None:
+            return Grant(self.account, self.environment)
+        return Grant(self.account, self.environment, self.authenticated.bearer, self.authenticated.token_id)
+
+
+#: API versions that do not tell password faults apart (api.md 2.3).
+_ONE_PASSWORD_CODE = frozenset(
+    prefix + version for prefix in ("", "v") for version in ("1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7")
+)
