@@ -17,15 +17,35 @@ OBJECTS = st.dictionaries(st.text(), JSON, max_size=4)
 SNAKE = st.from_regex(r"[a-z][a-z0-9]*(_[a-z][a-z0-9]+)*", fullmatch=True)
 
 
-@pytest.mark.parametrize("spelling", ["requires-python", "requires_python", "requiresPython", "Requires Python",
-                                      "REQUIRES_PYTHON", "RequiresPython", "--requires--python--"])
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "requires-python",
+        "requires_python",
+        "requiresPython",
+        "Requires Python",
+        "REQUIRES_PYTHON",
+        "RequiresPython",
+        "--requires--python--",
+    ],
+)
 def test_spellings_of_one_key_are_one_key(spelling):
     assert keys.stored_key(spelling) == "requires_python"
     assert keys.shown_key(keys.stored_key(spelling)) == "requiresPython"
 
 
-@pytest.mark.parametrize(("sent", "shown"), [("buildURL", "buildUrl"), ("HTTPServer", "httpServer"), ("a.b c", "aBC"),
-                                             ("k7", "k7"), ("Größe", "große"), ("名前", "名前"), ("!!", "!!")])
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("buildURL", "buildUrl"),
+        ("HTTPServer", "httpServer"),
+        ("a.b c", "aBC"),
+        ("k7", "k7"),
+        ("Größe", "große"),
+        ("名前", "名前"),
+        ("!!", "!!"),
+    ],
+)
 def test_what_a_client_gets_back(sent, shown):
     assert keys.shown_key(keys.stored_key(sent)) == shown
 
@@ -76,8 +96,16 @@ def test_endless_nesting_is_a_value_error():
 
 @pytest.mark.parametrize(
     ("metadata", "problem"),
-    [({}, None), ({"a": {"b": {"c": 1}}}, None), ({"a": {"b": {"c": {}}}}, "too_deep"), ({"a": [[1]]}, None),
-     ({"a": [[[]]]}, "too_deep"), ([], "not_an_object"), ("x", "not_an_object"), (None, "not_an_object")],
+    [
+        ({}, None),
+        ({"a": {"b": {"c": 1}}}, None),
+        ({"a": {"b": {"c": {}}}}, "too_deep"),
+        ({"a": [[1]]}, None),
+        ({"a": [[[]]]}, "too_deep"),
+        ([], "not_an_object"),
+        ("x", "not_an_object"),
+        (None, "not_an_object"),
+    ],
 )
 def test_shape(metadata, problem):
     assert keys.shape_problem(metadata) == problem
@@ -85,9 +113,14 @@ def test_shape(metadata, problem):
 
 @pytest.mark.parametrize(
     ("metadata", "problem"),
-    [({str(n): n for n in range(64)}, None), ({str(n): n for n in range(65)}, "too_many_keys"),
-     ({"a": "x" * (16384 - 8)}, None), ({"a": "x" * (16384 - 7)}, "too_large"), ({"a": 2**70}, "too_large"),
-     ({"a": "\ud800"}, "too_large")],
+    [
+        ({str(n): n for n in range(64)}, None),
+        ({str(n): n for n in range(65)}, "too_many_keys"),
+        ({"a": "x" * (16384 - 8)}, None),
+        ({"a": "x" * (16384 - 7)}, "too_large"),
+        ({"a": 2**70}, "too_large"),
+        ({"a": "\ud800"}, "too_large"),
+    ],
 )
 def test_size(metadata, problem):
     assert keys.size_problem(metadata) == problem
