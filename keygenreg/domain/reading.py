@@ -1,0 +1,52 @@
+"""What a reader found in an uploaded artifact, as values; and the one error a reader raises about the bytes.
+
+A reader is a plain function of an engine (``engines/<key>/ingest.py``). It runs in a thread, looks at one stored
+file with bounded memory and time, and answers a :class:`Reading` or raises :class:`IngestError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+
+@frozen
+class IngestError(Exception):
+    """The artifact cannot be used; ``sentence`` tells the vendor what is wrong and what to do about it.
+
+    It becomes the artifact's failure reason. Failures of our own (disk, memory) are never put into this form.
+    """
+
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+@frozen
+class ManifestFound:
+    """One document taken out of an artifact, to be stored beside it.
+
+    :ivar content_path: its name within the artifact, unique per artifact.
+    :ivar content_type: media type under which it would be served.
+    :ivar content: the document's text; encoded as UTF-8 it is the exact bytes. Holds no NUL.
+    :ivar content_digest: ``sha256:<hex>`` of those bytes.
+    :ivar content_length: number of those bytes.
+    :ivar metadata: facts read from the document: JSON values under snake_case keys, without NUL.
+    """
+
+    content_path: str
+    content_type: str
+    content: str
+    content_digest: str
+    content_length: int
+    metadata: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen
+class Reading:
+    """Everything a reader found in one artifact; empty when the artifact is stored as it is."""
+
+    manifests: tuple[ManifestFound, ...] = ()

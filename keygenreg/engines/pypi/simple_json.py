@@ -1,0 +1,65 @@
+"""The Simple Repository API as JSON (PEP 691, 700, 714, 740, 792), version 1.4."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from keygenreg.engines.pypi.project import Project, ProjectFile, ProjectLink
+
+# 1.5 would announce the namespaces of PEP 752, which we do not have.
+API_VERSION = "1.4"
+
+
+def project_list(projects: Iterable[ProjectLink]) -> bytes:
+    """Every project's name, in the order given and as the vendor spells it."""
+    return orjson.dumps(
+        {
+            "meta": {"api-version": API_VERSION},
+            "projects": [{"name": link.name} for link in projects],
+        }
+    )
+
+
+def project_detail(project: Project) -> bytes:
+    """One project's files, in the order given."""
+    status = {"status": project.status.status}
+    if project.status.reason:
+        status["reason"] = project.status.reason
+    return orjson.dumps(
+        {
+            "meta": {"api-version": API_VERSION},
+            "name": project.name,
+            "project-status": status,
+            "versions": [str(version) for version in project.versions],
+            "files": [_file(file) for file in project.offered],
+        }
+    )
+
+
+def utc_text(moment: datetime) -> str:
+    """An aware time as PEP 700 writes it: UTC, six fractional digits, ``Z``."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _file(file: ProjectFile) -> dict[str, Any]:
+    core_metadata: dict[str, str] | bool = False
+    if file.core_metadata_sha256:
+        core_metadata = {"sha256": file.core_metadata_sha256}
+    entry: dict[str, Any] = {
+        "filename": file.filename,
+        "url": file.url,
+        "hashes": file.known_hashes,
+        "requires-python": file.effective_requires_python,
+        "core-metadata": core_metadata,
+        "dist-info-metadata": core_metadata,
+        "yanked": file.yanked or False,
+        "size": file.size,
+        "provenance": file.provenance,
+    }
+    if file.upload_time is not None:
+        entry["upload-time"] = utc_text(file.upload_time)
+    return entry
