@@ -1,0 +1,70 @@
+"""Replies onto the wire: lengths, HEAD, 204 and 304, conditional requests and compression, in one place."""
+
+from __future__ import annotations
+
+from keygenreg.formats.conditional import Outcome, evaluate, named_form, parse_http_date, with_coding
+from keygenreg.web.blob_stream import stream
+from keygenreg.web.compression import LARGEST, SMALLEST, accepts_gzip, compress, is_textual
+from keygenreg.web.reply import BlobReply, Reply
+from keygenreg.web.response_head import add_vary, is_gone, set_head, without_content
+from keygenreg.web.slices import SLICE, push
+
+_BODILESS = (204, 304)
+
+
+def send(request, reply: Reply | BlobReply) -> None:
+    """
+    Answer ``request`` and finish it, now or as the client takes the bytes. Does nothing but let go of ``reply`` when
+    the client has left. Header fields already on the request stay unless the reply has them too.
+
+    A 200 with an ETag or Last-Modified becomes 304 or 412 as the request's preconditions say, so handlers need not look
+    at them unless they can save work by it.
+    """
+    if isinstance(reply, BlobReply):
+        stream(request, reply)
+        return
+    if is_gone(request):
+        return
+    reply = _preconditioned(request, reply)
+    set_head(request, reply.status, reply.headers, None)
+    body = b"" if reply.status in _BODILESS else _encoded(request, reply.body)
+    if reply.status in _BODILESS:
+        if (etag := request.responseHeaders.getRawHeaders("ETag")) is not None:
+            request.responseHeaders.setRawHeaders("ETag", [named_form(request.header("If-None-Match"), etag[0])])
+            add_vary(request, "Accept-Encoding")
+    else:
+        request.responseHeaders.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
+    if request.method == b"HEAD" or len(body) <= SLICE:
+        request.write(body)
+        request.finish()
+    else:
+        push(request, [body])
+
+
+def _preconditioned(request, reply: Reply) -> Reply:
+    if reply.status != 200 or request.method not in (b"GET", b"HEAD"):
+        return reply
+    fields = {name.lower(): value for name, value in reply.headers}
+    etag, modified = fields.get("etag"), parse_http_date(fields.get("last-modified", ""))
+    if etag is None and modified is None:
+        return reply
+    outcome = evaluate(request.header, method=request.method.decode(), etag=etag, last_modified=modified)
+    if outcome is Outcome.NOT_MODIFIED:
+        return Reply(304, b"", without_content(reply.headers))
+    if outcome is Outcome.PRECONDITION_FAILED:
+        return Reply(412, b"", without_content(reply.headers))
+    return reply
+
+
+def _encoded(request, body: bytes) -> bytes:
+    headers = request.responseHeaders
+    content_type = (headers.getRawHeaders("Content-Type") or [""])[0]
+    if headers.hasHeader(b"Content-Encoding") or not SMALLEST < len(body) <= LARGEST or not is_textual(content_type):
+        return body
+    add_vary(request, "Accept-Encoding")
+    if not accepts_gzip(request.header("Accept-Encoding")):
+        return body
+    headers.setRawHeaders(b"Content-Encoding", [b"gzip"])
+    if (etags := headers.getRawHeaders("ETag")) is not None:
+        headers.setRawHeaders("ETag", [with_coding(etags[0])])
+    return compress(body)

@@ -1,0 +1,106 @@
+"""The HTTP site: connections with bounds, requests with ids, and what is counted and logged about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.web.http_headers import Headers
+from twisted.web.resource import IResource
+from twisted.web.server import Site
+
+from keygenreg.domain.failures import Failure
+from keygenreg.storage.interface import BlobStore
+from keygenreg.web.channel import EdgeChannel
+from keygenreg.web.limits import Limits
+from keygenreg.web.refusals import refusal
+from keygenreg.web.reply import Reply
+from keygenreg.web.request import EdgeRequest
+from keygenreg.web.upload import UploadTarget
+
+_log = Logger()
+
+ClaimUpload = Callable[[bytes, bytes, Headers], UploadTarget | Failure | None]
+"""``(method, target, headers)`` -> where the body goes; ``target`` is the path with its query, as received."""
+
+
+class Observer(Protocol):
+    """Told of every request: metrics, access log. Must not raise and must be quick."""
+
+    def began(self, request: EdgeRequest) -> None: ...
+
+    def ended(self, request: EdgeRequest) -> None:
+        """The answer is complete, was refused, or the client left (``request.code`` 499)."""
+
+
+class EdgeSite(Site):
+    """
+    A twisted.web site whose connections are :class:`EdgeChannel` and whose requests are :class:`EdgeRequest`.
+
+    :param resource: root of the resource tree.
+    :param reactor: an IReactorTime, for deadlines and dates.
+    :param claim_upload: asked once per request, before its body, whether the body is an upload; None: none ever is.
+    :param blobs: where uploads go; needed with ``claim_upload``.
+    :param refusal: a failure, and the request's id, as the answer where no engine is in charge.
+    :param observers: told of every request.
+    """
+
+    protocol = EdgeChannel
+    requestFactory = EdgeRequest
+    displayTracebacks = False
+    draining = False
+
+    def __init__(
+        self,
+        resource: IResource,
+        *,
+        reactor,
+        limits: Limits | None = None,
+        claim_upload: ClaimUpload | None = None,
+        blobs: BlobStore | None = None,
+        refusal: Callable[[Failure, str], Reply] = refusal,
+        observers: tuple[Observer, ...] = (),
+    ) -> None:
+        super().__init__(resource, reactor=reactor, timeout=None, parsePOSTFormSubmission=False)
+        self.limits = Limits() if limits is None else limits
+        self.claim_upload = claim_upload
+        self.blobs = blobs
+        self.refusal = refusal
+        self.observers = observers
+        self.channels: set[EdgeChannel] = set()
+        self._sweep = LoopingCall(self._check_deadlines)
+        self._sweep.clock = reactor
+
+    def startFactory(self):
+        self._sweep.start(1.0, now=False)
+
+    def stopFactory(self):
+        if self._sweep.running:
+            self._sweep.stop()
+
+    def acceptableProtocols(self):
+        return [b"http/1.1"]
+
+    def _check_deadlines(self) -> None:
+        now = self.reactor.seconds()
+        for channel in list(self.channels):
+            try:
+                channel.check_deadline(now)
+            except Exception:
+                _log.failure("A connection could not be ended")
+
+    def drain(self) -> None:
+        """Close idle connections, and every other one after the answer it is waiting for."""
+        self.draining = True
+        for channel in list(self.channels):
+            channel.close_when_idle()
+
+    def request_begins(self, request: EdgeRequest) -> None:
+        for observer in self.observers:
+            observer.began(request)
+
+    def log(self, request: EdgeRequest) -> None:
+        for observer in self.observers:
+            observer.ended(request)
