@@ -146,7 +146,8 @@ def _taken(kind: Kind, value: Any, where: str, *, text: bool = True) -> Any:
     try:
         return kind.from_text(value) if text else kind.from_toml(value)
     except ValueError as error:
-        raise ConfigurationError(f"{where}: expected {error}; got {value!r}.") from None
+        got = "" if kind.secret else f"; got {value!r}"
+        raise ConfigurationError(f"{where}: expected {error}{got}.") from None
 
 
 def _perhaps(word: str, known: Mapping[str, Any]) -> str:

@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+#: The highest whole number where nothing else bounds it: PostgreSQL's bigint holds it, and so does JSON.
+MANY = 2**53
+
 
 class Kind(Protocol):
     """
@@ -19,7 +22,10 @@ class Kind(Protocol):
 
     ``expectation`` completes the sentence "expected ...". Every method raises :class:`ValueError` for a value that is
     not of this kind, with another end of that sentence where ``expectation`` would not tell enough.
+    ``secret`` values are never repeated in messages.
     """
+
+    secret: bool
 
     @property
     def expectation(self) -> str: ...
@@ -41,6 +47,7 @@ class _Plain:
     """Kinds whose value is the same in TOML and in the settings."""
 
     expectation = ""
+    secret = False
 
     def check(self, value: Any) -> None:
         raise NotImplementedError
@@ -68,6 +75,18 @@ class Text(_Plain):
 
 
 @frozen
+class DomainName(_Plain):
+    """A DNS name without a port, in lower case."""
+
+    expectation = "a domain in lower case, such as example.com"
+
+    def check(self, value: Any) -> None:
+        label = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+        if not isinstance(value, str) or len(value) > 253 or not re.fullmatch(rf"{label}(\.{label})*", value):
+            raise ValueError(self.expectation)
+
+
+@frozen
 class AccountReference(_Plain):
     """The id or slug of an account."""
 
@@ -80,8 +99,9 @@ class AccountReference(_Plain):
 
 @frozen
 class DatabaseUrl(_Plain):
-    """A PostgreSQL connection URI (libpq, 34.1.1.2)."""
+    """A PostgreSQL connection URI (libpq, 34.1.1.2); may hold a password."""
 
+    secret = True
     expectation = "a URL such as postgresql://user:password@host/name"
 
     def check(self, value: Any) -> None:
@@ -161,12 +181,13 @@ class WholeNumber(_Plain):
 
     unit: str
     lowest: int = 0
-    highest: int = 2**53
+    highest: int = MANY
 
     @property
     def expectation(self) -> str:
         of = f" of {self.unit}" if self.unit else ""
-        return f"a whole number{of} from {self.lowest} to {self.highest}"
+        bounds = f", at least {self.lowest}" if self.highest == MANY else f" from {self.lowest} to {self.highest}"
+        return f"a whole number{of}{bounds}"
 
     def check(self, value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int) or not self.lowest <= value <= self.highest:
@@ -211,6 +232,7 @@ class PathName:
     """The name of a file or directory; a relative one starts at the working directory, ``~`` is the home directory."""
 
     expectation = "the path of a directory"
+    secret = False
 
     def check(self, value: Any) -> None:
         if not isinstance(value, Path) or "\0" in str(value):
@@ -236,6 +258,7 @@ class Networks:
     """Addresses and networks in CIDR form; as text they are separated by commas."""
 
     expectation = 'a list of addresses or networks, such as ["10.0.0.0/8", "::1"]'
+    secret = False
 
     def check(self, value: Any) -> None:
         if not isinstance(value, tuple):
@@ -270,6 +293,10 @@ class OrNone:
     @property
     def expectation(self) -> str:
         return f"{self.kind.expectation}, or empty text"
+
+    @property
+    def secret(self) -> bool:
+        return self.kind.secret
 
     def check(self, value: Any) -> None:
         if value is not None:

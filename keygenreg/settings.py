@@ -16,6 +16,7 @@ from keygenreg.setting_kinds import (
     AccountReference,
     Choice,
     DatabaseUrl,
+    DomainName,
     Flag,
     HttpUrl,
     Kind,
@@ -62,7 +63,7 @@ class Server:
         OrNone(HttpUrl()), None, "Scheme, host and port that links in answers use. Empty: those of the request."
     )
     domain: str | None = setting(
-        OrNone(Text()), None, "Base domain: links use `api.<domain>` and `<engine>.pkg.<domain>`. Empty: no such hosts."
+        OrNone(DomainName()), None, "Base domain of `api.<domain>` and `<engine>.pkg.<domain>`. Empty: no such hosts."
     )
     mode: str = setting(
         Choice("singleplayer", "multiplayer"), "singleplayer", "One account for every path, or many named in paths."
@@ -99,11 +100,11 @@ class Database:
     """PostgreSQL."""
 
     url: str | None = setting(
-        OrNone(DatabaseUrl()), None, "`postgresql://user:password@host/name` of a server, version 15 or newer. Empty: embedded."
+        OrNone(DatabaseUrl()), None, "URL of a PostgreSQL server, version 15 or newer. Empty: an embedded one."
     )
     pool_size: int = setting(WholeNumber("", 1, 1000), 8, "Connections of each web process.")
     pool_waiters: int = setting(
-        WholeNumber("", 0, 100_000), 512, "Queries that may wait for a connection of one process; more are answered 503."
+        WholeNumber("", 0, 100_000), 512, "Queries of one process that may wait for a connection; 503 beyond."
     )
     statement_timeout_seconds: float = setting(_SECONDS, 30.0, "A statement that runs longer is cancelled.")
 
@@ -152,7 +153,7 @@ class Pypi:
     """What happens to project names that this registry does not carry."""
 
     mode: str = setting(
-        Choice("redirect", "deny", refused={"mirror": "mirroring PyPI is not available; use redirect or deny"}),
+        Choice("redirect", "deny", refused={"mirror": "redirect or deny, as this version cannot mirror"}),
         "redirect",
         "Send clients on to the index below, or answer 404.",
     )
