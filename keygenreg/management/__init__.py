@@ -1,1 +1,1 @@
-"""TODO-DOC management."""
+"""The JSON:API: one generic router, and one file per resource type in :mod:`keygenreg.management.resources`."""

@@ -95,7 +95,7 @@ def with_failure_headers(exchange: Exchange, failure: Failure, reply: Reply) -> 
     present = {name.lower() for name, _ in reply.headers}
     extra: list[tuple[str, str]] = []
     if isinstance(failure, Unauthenticated) and "www-authenticate" not in present:
-        extra.append(("WWW-Authenticate", challenge(exchange.header("Authorization"))))
+        extra.append(("WWW-Authenticate", challenge(exchange.authorization)))
     if isinstance(failure, (TooMany, Unavailable)):
         extra.append(("Retry-After", str(failure.retry_after)))
     if isinstance(failure, NotAllowed):

@@ -12,7 +12,7 @@ from keygenreg.access.authentication import Authenticated, Authenticator
 from keygenreg.domain.account import Account, Environment
 from keygenreg.domain.grant import Grant
 from keygenreg.formats.authorization import read_credentials
-from keygenreg.formats.jsonapi_query import QueryParameters, parse_query
+from keygenreg.formats.jsonapi_query import QueryParameters
 from keygenreg.web.links import Addresses, Origin, Proxies, artifact_url, split_authority
 
 
@@ -57,10 +57,15 @@ class Exchange:
         values = self.request.requestHeaders.getRawHeaders(name)
         return None if values is None else ", ".join(values)
 
+    @property
+    def authorization(self) -> bytes | None:
+        """The Authorization header's value as received."""
+        return (self.request.requestHeaders.getRawHeaders(b"authorization") or [None])[0]
+
     @cached_property
     def query(self) -> QueryParameters:
         """:raises BadRequest: the query string is malformed."""
-        return parse_query(self.raw_target.partition(b"?")[2])
+        return QueryParameters.parse(self.raw_target.partition(b"?")[2])
 
     @property
     def raw_target(self) -> bytes:
@@ -114,12 +119,10 @@ class Exchange:
         await self.find_account()
         selector = self.header("Keygen-Environment")
         from_header = bool(selector)
-        selector = selector or self.query.first("environment")
+        selector = selector or self.query.text("environment")
         self.environment = await self._accounts.environment(self.account, selector, header=from_header)
         self._accounts.admit(self.account)
-        credential = read_credentials(
-            self.header("Authorization"), self.query, password_login=password_login
-        )
+        credential = read_credentials(self.authorization, self.query, password_login=password_login)
         if credential is not None:
             self.authenticated = await self._authenticator.authenticate(
                 self.account,

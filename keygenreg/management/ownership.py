@@ -1,0 +1,50 @@
+"""Who may write a record once it is found: the owner's rule and the environment's rule (api.md 2.8, 3.6, 3.8)."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from keygenreg.domain.failures import Denied
+from keygenreg.management.body import Parsed
+from keygenreg.management.call import Call
+
+#: "W" of api.md 2.8; a product writes only what belongs to it.
+WRITERS = ("admin", "developer", "environment", "product")
+
+
+def require_writer(call: Call, product_id: UUID | None, roles: tuple[str, ...] = WRITERS) -> None:
+    """
+    The caller must be one of ``roles``, and if it is a product, the one that the record belongs to.
+
+    :raises Denied: it is not (403).
+    """
+    role = call.grant.role
+    if role not in roles:
+        raise Denied("Your role does not permit this.")
+    if role == "product" and call.grant.bearer.id != product_id:
+        raise Denied("This belongs to another product.")
+
+
+def require_writable(
+    call: Call, row: dict, *, product_id: UUID | None = None, roles: tuple[str, ...] = WRITERS
+) -> None:
+    """
+    The found record may be written by the caller, in the selected environment.
+
+    :raises Denied: the role or owner does not permit it, or a global record was reached from a shared environment.
+    """
+    require_writer(call, product_id, roles)
+    if row.get("environment_id") != call.grant.environment_id:
+        raise Denied("This record belongs to another environment.")
+
+
+def adopt_environment(call: Call, body: Parsed) -> UUID | None:
+    """
+    The environment of a new record: the selected one; a body may repeat it but not name another.
+
+    :raises Denied: another environment is asked for (403).
+    """
+    selected = call.grant.environment_id
+    if "environment" in body.relationships and body.reference("environment") != selected:
+        raise Denied("A record can only be made in the selected environment.")
+    return selected
