@@ -1,1 +1,1 @@
-"""TODO-DOC assembly."""
+"""The only place that knows every part: settings become parts, parts become services."""

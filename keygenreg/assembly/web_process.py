@@ -1,0 +1,142 @@
+"""One web process: from settings and a database to a site that answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define
+from twisted.python.threadpool import ThreadPool
+from twisted.web.http import Request
+
+from keygenreg.access.accounts import Accounts
+from keygenreg.access.authentication import Authenticator
+from keygenreg.access.passwords import Passwords
+from keygenreg.assembly.engines import find_engines
+from keygenreg.assembly.telemetry import Telemetry
+from keygenreg.database.pool import Database
+from keygenreg.domain.failures import Failure
+from keygenreg.management.errors import as_reply
+from keygenreg.management.router import resource_of
+from keygenreg.management.routes import ALL_ROUTES
+from keygenreg.processing.service import ProcessingService
+from keygenreg.settings import Settings
+from keygenreg.storage.filesystem import FilesystemBlobStore
+from keygenreg.storage.threads import DiskThreads
+from keygenreg.web.delivery import Delivery
+from keygenreg.web.edge import Edge
+from keygenreg.web.limits import Limits
+from keygenreg.web.links import Addresses, Proxies
+from keygenreg.web.parts import Parts
+from keygenreg.web.resource_tree import Tree
+from keygenreg.web.signed_urls import SignedUrls, claimer
+from keygenreg.web.site import EdgeSite
+
+_DISK_THREADS = 8
+_PASSWORD_THREADS = 2
+
+
+@define
+class WebProcess:
+    """What one process runs; ``start`` before the first connection, ``stop`` after the last."""
+
+    site: EdgeSite
+    processing: ProcessingService
+    database: Database
+    threads: tuple[ThreadPool, ...]
+    telemetry: Telemetry
+
+    def start(self) -> None:
+        for pool in self.threads:
+            pool.start()
+        self.telemetry.start()
+        self.processing.startService()
+
+    async def stop(self) -> None:
+        """Let running work end, then close the pools."""
+        await self.processing.stopService()
+        await self.database.close()
+        self.telemetry.stop()
+        for pool in self.threads:
+            pool.stop()
+
+
+def build(settings: Settings, database: Database, signing_key: bytes, reactor: Any) -> WebProcess:
+    """
+    Put a web process together; nothing runs yet.
+
+    :param database: connected to a migrated registry.
+    :param signing_key: the installation's, for signed URLs.
+    """
+    disk_pool = ThreadPool(0, _DISK_THREADS, "disk")
+    password_pool = ThreadPool(0, _PASSWORD_THREADS, "passwords")
+    reading_pool = ThreadPool(0, settings.processing.threads, "reading")
+    blobs = FilesystemBlobStore(settings.storage.data_dir, DiskThreads(reactor, disk_pool))
+    blobs.prepare()
+    passwords = Passwords(reactor, password_pool)
+    singleplayer = settings.server.mode == "singleplayer"
+    addresses = Addresses(settings.server.public_url, settings.server.domain)
+    edge = Edge(
+        Accounts(database, singleplayer, settings.server.account),
+        Authenticator(database, passwords, settings.security.uniform_password_errors),
+        addresses,
+        Proxies(settings.server.trusted_proxies),
+        settings.server.mode,
+    )
+    delivery = Delivery(
+        signing_key,
+        settings.uploads.link_seconds,
+        settings.delivery.link_seconds,
+        settings.delivery.mode == "redirect",
+        settings.delivery.redirect_above_bytes or None,
+    )
+    engines = find_engines()
+    processing = ProcessingService(
+        database=database,
+        blobs=blobs,
+        readers={key: engine.reader for key, engine in engines.items() if engine.reader},
+        threads=reading_pool,
+        reactor=reactor,
+        waiting_seconds=settings.uploads.waiting_seconds,
+    )
+    parts = Parts(edge, database, blobs, passwords, delivery, processing.process, settings)
+    owners = {key: engine.resource(parts) for key, engine in engines.items()}
+    owners |= {"management": resource_of(parts, ALL_ROUTES), "signed": SignedUrls(parts).app.resource()}
+    tree = Tree(owners, engines, addresses, singleplayer=singleplayer, refuse=_refusal(edge))
+    telemetry = Telemetry(settings, reactor)
+    site = EdgeSite(
+        tree,
+        reactor=reactor,
+        limits=_limits(settings),
+        claim_upload=claimer(delivery, settings.uploads.max_bytes),
+        blobs=blobs,
+        observers=telemetry.observers,
+    )
+    return WebProcess(site, processing, database, (disk_pool, password_pool, reading_pool), telemetry)
+
+
+def _refusal(edge: Edge) -> Callable[[Request, Failure], object]:
+    """Answers what fails before anybody is in charge."""
+
+    def refuse(request: Request, failure: Failure) -> object:
+        async def handler(_exchange: object) -> Any:
+            raise failure
+
+        return edge.answer(request, handler, as_reply)
+
+    return refuse
+
+
+def _limits(settings: Settings) -> Limits:
+    given = settings.limits
+    return Limits(
+        head_bytes=given.head_bytes,
+        head_count=given.head_fields,
+        target_bytes=given.target_bytes,
+        body_bytes=given.body_bytes,
+        keep_alive=given.keep_alive_seconds,
+        head_time=given.head_seconds,
+        body_time=given.body_seconds,
+        body_pace=given.body_pace_bytes,
+        send_time=given.send_seconds,
+    )
