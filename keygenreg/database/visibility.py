@@ -17,11 +17,16 @@ from keygenreg.database.query import Query
 from keygenreg.domain.scope import Scope
 
 _NAMES = re.compile(r"\b(?:visible_\w+|scope_licenses)\b")
+_WITH = re.compile(r"\s*WITH\s+(RECURSIVE\s+)?", re.IGNORECASE)
 
-# The licenses through which a license or user bearer sees anything; "sound" is false while suspended or banned.
+# The licenses through which a license or user bearer sees anything. "sound" is false while suspended or banned; "holds"
+# are the entitlements of this one license: those of a bearer's several licenses are never united (decision 6).
 _SCOPE_LICENSES = """
 SELECT l.id, l.policy_id, p.product_id, l.expiry, p.expiration_strategy,
-       (NOT l.suspended AND o.banned IS NULL) AS sound
+       (NOT l.suspended AND o.banned IS NULL) AS sound,
+       ARRAY(SELECT le.entitlement_id FROM license_entitlements le WHERE le.license_id = l.id
+             UNION ALL
+             SELECT pe.entitlement_id FROM policy_entitlements pe WHERE pe.policy_id = l.policy_id) AS holds
 FROM licenses l
 JOIN policies p ON p.id = l.policy_id
 LEFT JOIN users o ON o.id = l.owner_id
@@ -33,32 +38,31 @@ _LICENSE_OF_BEARER = """(l.owner_id = %(scope_bearer)s
     OR l.id IN (SELECT lu.license_id FROM license_users lu WHERE lu.user_id = %(scope_bearer)s))"""
 
 # api.md 4.1: ent(L, R) and win(L, R).
-_ENTITLED = """NOT EXISTS (
-    SELECT 1 FROM constraints c WHERE c.release_id = r.id
-    AND NOT EXISTS (SELECT 1 FROM license_entitlements le
-                    WHERE le.license_id = l.id AND le.entitlement_id = c.entitlement_id)
-    AND NOT EXISTS (SELECT 1 FROM policy_entitlements pe
-                    WHERE pe.policy_id = l.policy_id AND pe.entitlement_id = c.entitlement_id))"""
+_ENTITLED = "demand.needs <@ l.holds"
 _IN_WINDOW = """(l.expiry IS NULL OR CASE l.expiration_strategy
     WHEN 'ALLOW_ACCESS' THEN true
     WHEN 'REVOKE_ACCESS' THEN now() <= l.expiry
     ELSE coalesce(r.backdated, r.created) <= l.expiry END)"""
 
-_RELEASES_OF_ALL = "SELECT r.*, true AS permitted FROM releases r WHERE r.account_id = %(scope_account)s AND {environment_of_r}"
+_RELEASES_OF_ALL = """
+SELECT r.*, true AS permitted FROM releases r WHERE r.account_id = %(scope_account)s AND {environment_of_r}
+"""
 
 _RELEASES_OF_PRODUCT = _RELEASES_OF_ALL + " AND r.product_id = %(scope_bearer)s"
 
 # "open": readable by the whole world. "granted": NULL without a license that reaches the release, else whether one of
-# those that do is sound.
+# those that do is sound. OFFSET 0 keeps the planner from copying both into every place where they are used.
 _RELEASES_BY_LICENSE = f"""
 SELECT r.*, (access.open OR access.granted) AS permitted
 FROM releases r
 JOIN products p ON p.id = r.product_id
 CROSS JOIN LATERAL (
-    SELECT p.distribution_strategy = 'OPEN'
-               AND NOT EXISTS (SELECT 1 FROM constraints c WHERE c.release_id = r.id) AS open,
+    SELECT ARRAY(SELECT c.entitlement_id FROM constraints c WHERE c.release_id = r.id) AS needs OFFSET 0
+) demand
+CROSS JOIN LATERAL (
+    SELECT p.distribution_strategy = 'OPEN' AND cardinality(demand.needs) = 0 AS open,
            (SELECT bool_or(l.sound) FROM scope_licenses l
-            WHERE l.product_id = r.product_id AND {_ENTITLED} AND {_IN_WINDOW}) AS granted
+            WHERE l.product_id = r.product_id AND {_ENTITLED} AND {_IN_WINDOW}) AS granted OFFSET 0
 ) access
 WHERE r.account_id = %(scope_account)s AND {{environment_of_r}} AND r.status = 'PUBLISHED'
   AND p.distribution_strategy <> 'CLOSED' AND (access.open OR access.granted IS NOT NULL)
@@ -96,7 +100,9 @@ def _own(table: str, condition: str = "true") -> str:
 
 
 _LICENSED_PRODUCT = "EXISTS (SELECT 1 FROM scope_licenses l WHERE l.product_id = p.id)"
-_READABLE_PRODUCT = f"(p.distribution_strategy = 'OPEN' OR (p.distribution_strategy = 'LICENSED' AND {_LICENSED_PRODUCT}))"
+_READABLE_PRODUCT = (
+    f"(p.distribution_strategy = 'OPEN' OR (p.distribution_strategy = 'LICENSED' AND {_LICENSED_PRODUCT}))"
+)
 
 
 def _by_product(table: str, product: str, condition: str) -> str:
@@ -110,9 +116,7 @@ _NOBODYS = "false"
 _USER_OF_MY_LICENSE = """EXISTS (SELECT 1 FROM licenses l WHERE l.id = %(scope_bearer)s AND (l.owner_id = t.id
     OR EXISTS (SELECT 1 FROM license_users lu WHERE lu.license_id = l.id AND lu.user_id = t.id)))"""
 _LICENSE_OF_PRODUCT = "t.policy_id IN (SELECT p.id FROM policies p WHERE p.product_id = %(scope_bearer)s)"
-_MY_ENTITLEMENT = """EXISTS (SELECT 1 FROM scope_licenses l WHERE
-    EXISTS (SELECT 1 FROM license_entitlements le WHERE le.license_id = l.id AND le.entitlement_id = t.id)
-    OR EXISTS (SELECT 1 FROM policy_entitlements pe WHERE pe.policy_id = l.policy_id AND pe.entitlement_id = t.id))"""
+_MY_ENTITLEMENT = "t.id IN (SELECT unnest(l.holds) FROM scope_licenses l)"
 _TOKEN_OF_PRODUCT = """t.bearer_product_id = %(scope_bearer)s
     OR EXISTS (SELECT 1 FROM licenses l JOIN policies p ON p.id = l.policy_id
                WHERE l.id = t.bearer_license_id AND p.product_id = %(scope_bearer)s)
@@ -214,11 +218,10 @@ def _compile(sql: str, kind: str, environment: str) -> str:
         # The few licenses of a bearer are computed once; everything else melts into the query around it.
         how = "MATERIALIZED" if name == "scope_licenses" else "NOT MATERIALIZED"
         tables.append(f"{name} AS {how} ({rule})")
-    lead, rest = ("WITH ", sql)
-    stripped = sql.lstrip()
-    if stripped[:5].upper() == "WITH ":
-        rest = ", " + stripped[5:]
-    return lead + ",\n".join(tables) + "\n" + rest
+    own = _WITH.match(sql)
+    recursive = "RECURSIVE " if own and own[1] else ""
+    rest = ",\n" + sql[own.end() :] if own else "\n" + sql
+    return f"WITH {recursive}" + ",\n".join(tables) + rest
 
 
 def with_scope(query: Query, scope: Scope) -> tuple[str, dict[str, object]]:
