@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from keygenreg.access.account_keys import generate_account_keys
+from keygenreg.access.account_keys import AccountKeys, generate_account_keys
 from keygenreg.access.passwords import hash_password
 from keygenreg.domain.identifiers import is_email, is_slug, normal_email
 from keygenreg.domain.token import digest_of, kind_of, new_secret
@@ -34,21 +34,30 @@ def signing_key(connection: Any) -> bytes:
 
 
 def create_account(
-    connection: Any, slug: str, email: str, password: str | None = None, *, name: str | None = None
+    connection: Any,
+    slug: str,
+    email: str,
+    password: str | None = None,
+    *,
+    name: str | None = None,
+    keys: AccountKeys | None = None,
 ) -> dict[str, Any]:
     """
     Make an account and its first administrator, in one transaction.
 
     :param connection: a psycopg2 connection.
     :param password: at least six bytes; ``None`` makes one.
+    :param keys: the account's keys; ``None`` makes them.
     :return: ``{"account": {"id", "slug"}, "email", "password", "token"}``.
     :raises CannotCreate: a malformed or taken slug, a malformed e-mail address, a password of the wrong length.
     """
     with connection, connection.cursor() as cursor:
-        return _create(cursor, slug, email, password, name)
+        return _create(cursor, slug, email, password, name, keys or generate_account_keys())
 
 
-def _create(cursor: Any, slug: str, email: str, password: str | None, name: str | None) -> dict[str, Any]:
+def _create(
+    cursor: Any, slug: str, email: str, password: str | None, name: str | None, keys: AccountKeys
+) -> dict[str, Any]:
     email = normal_email(email)
     if not is_slug(slug):
         raise CannotCreate(f"{slug!r} cannot be an account's slug: use lower-case letters, digits and dashes.")
@@ -57,7 +66,6 @@ def _create(cursor: Any, slug: str, email: str, password: str | None, name: str 
     password = secrets.token_urlsafe(18) if password is None else password
     if not 6 <= len(password.encode()) <= 72:
         raise CannotCreate("The password must have 6 to 72 bytes.")
-    keys = generate_account_keys()
     account, user = uuid4(), uuid4()
     token = new_secret(kind_of("users", "admin"), secrets.token_hex)
     cursor.execute(
@@ -99,7 +107,7 @@ def create_first_account(connection: Any, data_dir: Path) -> dict[str, Any] | No
         cursor.execute("SELECT 1 FROM accounts LIMIT 1")
         if cursor.fetchone():
             return None
-        made = _create(cursor, FIRST_SLUG, FIRST_EMAIL, None, None)
+        made = _create(cursor, FIRST_SLUG, FIRST_EMAIL, None, None, generate_account_keys())
     path = data_dir / FIRST_ADMIN_FILE
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
