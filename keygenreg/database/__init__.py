@@ -1,1 +1,1 @@
-"""TODO-DOC database."""
+"""PostgreSQL: connections, transactions, notifications, migrations, and a server of our own when none is given."""

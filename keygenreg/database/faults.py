@@ -1,0 +1,63 @@
+"""What the database's errors mean to whoever waits for an answer."""
+
+from __future__ import annotations
+
+from psycopg2 import Error
+from psycopg2.errors import (
+    DeadlockDetected,
+    InsufficientResources,
+    LockNotAvailable,
+    QueryCanceled,
+    ReadOnlySqlTransaction,
+    SerializationFailure,
+)
+
+from keygenreg.domain.failures import BadRequest, Unavailable
+
+# Administrator's stop, crash of another backend, still starting, database dropped, idle session ended.
+_ENDINGS = frozenset({"57P01", "57P02", "57P03", "57P04", "57P05"})
+# Errors of one connection class: 08xxx.
+_CONNECTION_CLASS = "08"
+# A text or a JSON document with a character that PostgreSQL cannot store.
+_UNSTORABLE = frozenset({"22021", "22P05"})
+
+
+class SessionLost(Exception):
+    """The connection broke; whether the statement took effect is unknown."""
+
+
+def ends_session(error: Error) -> bool:
+    """Whether the server says that this connection is over."""
+    code = error.pgcode or ""
+    return code in _ENDINGS or code.startswith(_CONNECTION_CLASS)
+
+
+def is_repeatable(error: BaseException) -> bool:
+    """Whether the transaction was undone only because of another one, so that trying again makes sense."""
+    return isinstance(error, (SerializationFailure, DeadlockDetected))
+
+
+def as_failure(error: Exception) -> Exception:
+    """The error as the caller shall see it.
+
+    Lost connections, exhausted resources, timeouts and lost races become :class:`Unavailable`; characters that no
+    column can hold :class:`BadRequest`; all else, such as a violated constraint, stays the psycopg2 error.
+    """
+    if isinstance(error, SessionLost):
+        return Unavailable("The connection to the database was lost.", retry_after=1)
+    if isinstance(error, (QueryCanceled, LockNotAvailable)):
+        return Unavailable("The database took too long to answer.", retry_after=5)
+    if isinstance(error, (InsufficientResources, ReadOnlySqlTransaction)):
+        return Unavailable("The database cannot do this right now.", retry_after=5)
+    if is_repeatable(error):
+        return Unavailable("Too many changes at the same time.", retry_after=1)
+    if unstorable(error):
+        return BadRequest("The text contains characters that cannot be stored.")
+    return error
+
+
+def unstorable(error: Exception) -> bool:
+    """Whether the fault is a character: NUL or half a surrogate pair."""
+    if isinstance(error, Error):
+        return error.pgcode in _UNSTORABLE
+    return isinstance(error, UnicodeEncodeError) or (isinstance(error, ValueError) and "NUL" in str(error))

@@ -1,0 +1,227 @@
+"""One connection to PostgreSQL that knows when it is lost, over txpostgres."""
+
+from __future__ import annotations
+
+import ipaddress
+import select
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INERROR, Notify
+from twisted.internet.defer import DeferredLock
+from twisted.internet.error import ConnectionClosed
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from txpostgres import txpostgres
+
+from keygenreg.database import values
+from keygenreg.database.connection_settings import ConnectionSettings
+from keygenreg.database.faults import SessionLost, ends_session
+
+CONNECT_TIMEOUT = 10.0
+_CONNECTION_OK = 0
+
+log = Logger()
+
+
+class _Cursor(txpostgres.Cursor):
+    """txpostgres calls a statement that the server stopped for its length 'cancelled'; here it stays its own error."""
+
+    def _handleCancellation(self, f: Failure) -> Failure:
+        return f
+
+
+class _Connection(txpostgres.Connection):
+    """Tells of its loss and of notifications by calls, where txpostgres logs a traceback or loses the order."""
+
+    cursorFactory = _Cursor
+
+    def __init__(self, reactor: Any, lost: Callable[[], None], notified: Callable[[Notify], None] | None) -> None:
+        super().__init__(reactor)
+        self._lost = lost
+        self._notified = notified
+
+    def usable(self) -> bool:
+        raw = self._connection
+        return raw is not None and not raw.closed and raw.info.status == _CONNECTION_OK
+
+    def doRead(self) -> None:
+        try:
+            super().doRead()
+        except psycopg2.Error:
+            self._lost()
+
+    def connectionLost(self, reason: Failure) -> None:
+        super().connectionLost(reason)
+        self._lost()
+
+    def cursorFinished(self, cursor: txpostgres.Cursor) -> None:
+        self._cursors.discard(cursor)
+        self.watch()
+
+    def watch(self) -> None:
+        """Let the reactor look for the end of the connection and for notifications while no statement runs."""
+        if self.usable():
+            self.reactor.addReader(self)
+            self.checkForNotifies()
+
+    def checkForNotifies(self) -> None:
+        arrived = self._connection.notifies[:]
+        del self._connection.notifies[:]
+        for notify in arrived:
+            if self._notified is not None:
+                self._notified(notify)
+
+    def close(self) -> None:
+        # The reactor remembers readers by descriptor number. One left behind by the close would keep the next
+        # connection with the same number from ever being watched.
+        for cursor in self._cursors:
+            self.reactor.removeReader(cursor)
+            self.reactor.removeWriter(cursor)
+        super().close()
+
+
+class Session:
+    """An open connection. One statement runs at a time, further ones wait for their turn.
+
+    Its coroutines must not be cancelled: see ``cancellation``.
+    """
+
+    def __init__(self, reactor: Any, notified: Callable[[Notify], None] | None = None) -> None:
+        self.closed = False
+        self.on_lost: Callable[[Session], None] | None = None
+        self._reactor = reactor
+        self._connection = _Connection(reactor, self._lost, notified)
+        self._turn = DeferredLock()
+
+    async def connect(self, keywords: Mapping[str, Any]) -> None:
+        """Open the connection; done once, by :func:`open_session`.
+
+        :raises SessionLost: it cannot be opened; the text says why.
+        """
+        timer = self._reactor.callLater(CONNECT_TIMEOUT, self.close)
+        try:
+            await self._connection.connect(**keywords)
+        except (psycopg2.Error, ConnectionClosed, OSError) as error:
+            self.close()
+            raise SessionLost(str(error).strip()) from None
+        finally:
+            if timer.active():
+                timer.cancel()
+        if not self._connection.usable():
+            self.close()
+            raise SessionLost("the connection broke while it was opened")
+        values.register(self._connection.pollable())
+
+    async def run(self, sql: str, params: Mapping[str, Any] | None = None) -> txpostgres.Cursor:
+        """Run one statement and return its finished cursor.
+
+        :raises SessionLost: the connection is or went down.
+        :raises psycopg2.Error: the server refuses; the session stays usable.
+        """
+        await self._turn.acquire()
+        try:
+            if self.closed or not self._connection.usable():
+                raise SessionLost("the connection is closed")
+            # Before libpq may close the descriptor: the reactor cannot forget it any more afterwards.
+            self._reactor.removeReader(self._connection)
+            cursor = self._connection.cursor()
+            try:
+                await cursor.execute(sql, params)
+            except Exception as error:
+                self._check(error)
+                raise
+            return cursor
+        finally:
+            self._turn.release()
+
+    @property
+    def backend(self) -> int:
+        """Process number of the server's side, as ``pg_cancel_backend`` takes it."""
+        return self._connection.pollable().get_backend_pid()
+
+    def is_idle(self) -> bool:
+        """Whether the session is sound, outside a transaction, and runs nothing."""
+        if self.closed or not self._connection.usable():
+            return False
+        return self._connection.pollable().info.transaction_status == TRANSACTION_STATUS_IDLE
+
+    def is_alive(self) -> bool:
+        """Like :meth:`is_idle`, but also reads what the server may have sent meanwhile, such as its farewell."""
+        if not self.is_idle():
+            return False
+        arrived = select.poll()
+        arrived.register(self._connection.fileno(), select.POLLIN)
+        if arrived.poll(0):
+            self._connection.doRead()
+        return self.is_idle()
+
+    def has_failed_transaction(self) -> bool:
+        """Whether an error has spoilt the open transaction; COMMIT would quietly roll back."""
+        return self._connection.pollable().info.transaction_status == TRANSACTION_STATUS_INERROR
+
+    def close(self) -> None:
+        """Close at once; a running statement fails with :class:`SessionLost`. Safe to repeat."""
+        if self.closed:
+            return
+        self.closed = True
+        if self._connection.pollable() is not None:
+            self._connection.close()
+
+    def _check(self, error: Exception) -> None:
+        """Tell a lost connection from a refused statement; raises in the first case."""
+        ended = isinstance(error, psycopg2.Error) and ends_session(error)
+        if ended or not self._connection.usable():
+            self._lost()
+            raise SessionLost(type(error).__name__) from None
+        # Also after errors of psycopg2 itself, such as a missing parameter, when nothing was sent.
+        self._connection.watch()
+
+    def _lost(self) -> None:
+        if self.closed:
+            return
+        self.close()
+        if self.on_lost is not None:
+            self.on_lost(self)
+
+
+async def open_session(
+    reactor: Any,
+    settings: ConnectionSettings,
+    *,
+    statement_timeout: float,
+    notified: Callable[[Notify], None] | None = None,
+) -> Session:
+    """Connect and log in.
+
+    :param statement_timeout: seconds after which the server stops a statement; 0 for never.
+    :raises SessionLost: it did not work within ten seconds; the text says why and holds no secret.
+    """
+    keywords = settings.keywords(statement_timeout=statement_timeout)
+    keywords |= await _addresses(reactor, settings)
+    session = Session(reactor, notified)
+    await session.connect(keywords)
+    return session
+
+
+async def _addresses(reactor: Any, settings: ConnectionSettings) -> dict[str, str]:
+    """Look the host up in a thread: libpq would do it in ours, and wait."""
+    host = settings.host
+    if host.startswith(("/", "@")) or "," in host or any(name == "hostaddr" for name, _ in settings.extra):
+        return {}
+    try:
+        ipaddress.ip_address(host)
+        return {}
+    except ValueError:
+        pass
+    try:
+        found = await deferToThreadPool(
+            reactor, reactor.getThreadPool(), socket.getaddrinfo, host, settings.port, type=socket.SOCK_STREAM
+        )
+    except OSError as error:
+        raise SessionLost(f"cannot find the address of {host}: {error.strerror}") from None
+    addresses = list(dict.fromkeys(address[0] for *_, address in found))
+    return {"host": ",".join([host] * len(addresses)), "hostaddr": ",".join(addresses)}
