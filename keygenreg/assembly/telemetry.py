@@ -1,0 +1,67 @@
+"""Metrics, access log and the operator endpoint of one process."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+
+from keygenreg.settings import Settings
+from keygenreg.telemetry.access_log import AccessLog
+from keygenreg.telemetry.metrics import Metrics, MetricsResource
+
+_log = Logger()
+#: Paths whose next segment is a secret.
+_SECRET_PATHS = ("/-/uploads/", "/-/blobs/")
+
+
+class Telemetry:
+    """What watches the requests; ``observers`` are the site's."""
+
+    def __init__(self, settings: Settings, reactor: Any) -> None:
+        self._operator = settings.operator
+        self._reactor = reactor
+        self._port: IListeningPort | None = None
+        registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        self._metrics = Metrics(registry, reactor)
+        self._access_log: AccessLog | None = None
+        where = settings.logging.access_log
+        if where == "-":
+            self._access_log = AccessLog(reactor, sink=sys.stdout, secret_paths=_SECRET_PATHS)
+        elif where:
+            self._access_log = AccessLog(reactor, path=Path(where), secret_paths=_SECRET_PATHS)
+        self.observers = (self._metrics, *([self._access_log] if self._access_log else []))
+
+    def start(self) -> None:
+        self._metrics.start()
+        if self._access_log is not None:
+            self._access_log.start()
+        if self._operator.port:
+            self._listen()
+
+    def stop(self) -> None:
+        self._metrics.stop()
+        if self._access_log is not None:
+            self._access_log.stop()
+        if self._port is not None:
+            self._port.stopListening()
+
+    def _listen(self) -> None:
+        root = Resource()
+        root.putChild(b"metrics", MetricsResource(self._metrics.registry))
+        site = Site(root, reactor=self._reactor)
+        site.displayTracebacks = False
+        try:
+            self._port = self._reactor.listenTCP(self._operator.port, site, interface=self._operator.host)
+        except CannotListenError as error:
+            # A second daemon or worker of the machine: what it serves matters more than its figures.
+            _log.warn("No metrics: {error}", error=str(error))
