@@ -18,7 +18,9 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.11",
-    # A directory without __init__.py, so that it joins Twisted's own package: found by name, never by find_packages.
+    # With a package_dir an editable install puts the checkout itself on the path, where Twisted looks for plugins.
+    package_dir={"": "."},
+    # twisted/plugins has no __init__.py, so that it joins Twisted's own package.
     packages=[*find_packages(include=["keygenreg", "keygenreg.*"]), "twisted.plugins"],
     package_data={"keygenreg.database": ["schema/*.sql"], "twisted.plugins": ["keygenreg_plugin.py"]},
     entry_points={"console_scripts": ["keygenreg = keygenreg.command.group:main"]},
@@ -58,7 +60,6 @@ setup(
     },
     classifiers=[
         "Framework :: Twisted",
-        "License :: OSI Approved :: Apache Software License",
         "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3 :: Only",
         "Programming Language :: Python :: 3.11",

@@ -20,6 +20,17 @@ from keygenreg.settings import Settings
 
 PREFIX = "KEYGENREG_"
 
+#: Command-line options of the daemon, and the settings they override.
+OPTIONS = {
+    "data-dir": "storage.data_dir",
+    "port": "server.port",
+    "host": "server.host",
+    "mode": "server.mode",
+    "domain": "server.domain",
+    "delivery": "delivery.mode",
+    "workers": "server.workers",
+}
+
 
 class ConfigurationError(ValueError):
     """A setting that cannot be taken; its text is one sentence for the person who wrote it."""
@@ -67,8 +78,8 @@ def load(
 
     :param file: a TOML file, which must exist; ``None`` for none.
     :param environment: variables, usually ``os.environ``; those that do not name a section of ours are passed over.
-    :param options: values of command-line options by full setting name; ``None`` means that the option was not given.
-        Text is read as from a variable.
+    :param options: values of command-line options by full setting name, as text or already read; ``None`` means that
+        the option was not given.
     :raises ConfigurationError: the first thing that is wrong.
     """
     values: dict[str, Any] = {}
@@ -77,8 +88,7 @@ def load(
     values.update(_from_environment(environment or {}))
     for name, value in (options or {}).items():
         if value is not None:
-            option = "--" + name.rpartition(".")[2].replace("_", "-")
-            values[name] = _taken(KNOWN[name].kind, str(value), option)
+            values[name] = _taken(KNOWN[name].kind, str(value), _option_of(name))
     return _build(Settings, "", values)
 
 
@@ -148,6 +158,10 @@ def _taken(kind: Kind, value: Any, where: str, *, text: bool = True) -> Any:
     except ValueError as error:
         got = "" if kind.secret else f"; got {value!r}"
         raise ConfigurationError(f"{where}: expected {error}{got}.") from None
+
+
+def _option_of(name: str) -> str:
+    return next((f"--{option}" for option, setting in OPTIONS.items() if setting == name), name)
 
 
 def _perhaps(word: str, known: Mapping[str, Any]) -> str:

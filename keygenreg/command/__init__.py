@@ -1,1 +1,1 @@
-"""TODO-DOC command."""
+"""The console command ``keygenreg``: one module for each subcommand."""

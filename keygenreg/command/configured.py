@@ -1,0 +1,47 @@
+"""What the commands that work on a data directory share: their options, and settings from them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from keygenreg.configuration import KNOWN, OPTIONS, ConfigurationError, load
+from keygenreg.running import BAD_CONFIGURATION, Refusal
+from keygenreg.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    envvar="KEYGENREG_CONFIG",
+    metavar="FILE",
+    help="TOML file with settings; config/keygenreg.toml lists them all.",
+)
+
+
+def setting_option(option: str, metavar: str) -> Callable[[F], F]:
+    """An option that overrides a setting; its values are checked with the setting's own rules."""
+    known = KNOWN[OPTIONS[option]]
+    default = known.kind.to_toml(known.default)
+    shown = f" [default: {default}]" if default != "" else ""
+    return click.option(f"--{option}", known.name, metavar=metavar, help=known.doc + shown)
+
+
+def read_settings(config: Path | None, options: Mapping[str, Any]) -> Settings:
+    """The settings, or the end of the process with status 2 and a sentence on standard error."""
+    try:
+        return load(file=config, environment=os.environ, options=options)
+    except ConfigurationError as error:
+        give_up(Refusal(BAD_CONFIGURATION, str(error)))
+
+
+def give_up(refusal: Refusal) -> NoReturn:
+    """End the process the way every failed start ends."""
+    print(f"keygenreg: {refusal.sentence}", file=sys.stderr, flush=True)
+    sys.exit(refusal.status)

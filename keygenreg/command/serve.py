@@ -1,0 +1,55 @@
+"""``keygenreg serve``: the daemon in the foreground."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from twisted.internet import reactor
+from twisted.logger import (
+    FilteringLogObserver,
+    LogLevel,
+    LogLevelFilterPredicate,
+    globalLogBeginner,
+    textFileLogObserver,
+)
+
+from keygenreg.assembly.service import make_service
+from keygenreg.command.configured import config_option, read_settings, setting_option
+from keygenreg.running import Daemon
+
+
+@click.command(
+    epilog="Exit status: 0 after SIGTERM or SIGINT, 2 wrong settings or options, 3 data directory in use, "
+    "4 port in use, 5 database or data directory unusable, 1 anything else."
+)
+@setting_option("data-dir", "DIR")
+@setting_option("port", "N")
+@setting_option("host", "ADDRESS")
+@setting_option("mode", "singleplayer|multiplayer")
+@setting_option("domain", "NAME")
+@setting_option("delivery", "stream|redirect")
+@setting_option("workers", "N")
+@config_option
+def serve(config: Path | None, **options: Any) -> None:
+    """Serve a registry in the foreground until SIGTERM or SIGINT.
+
+    The log goes to standard error. Without database.url in the settings, PostgreSQL runs embedded in the data
+    directory. Options override KEYGENREG_* variables, which override the file.
+    """
+    settings = read_settings(config, options)
+    begin_logging(settings.logging.level)
+    daemon = Daemon(make_service(settings), reactor)
+    reactor.addSystemEventTrigger("before", "shutdown", daemon.stopService)
+    reactor.callWhenRunning(daemon.startService)
+    reactor.run()
+    sys.exit(daemon.exit_status)
+
+
+def begin_logging(level: str) -> None:
+    """Write messages of a level and above to standard error; what others print stays where they print it."""
+    least = LogLevelFilterPredicate(LogLevel.lookupByName(level))
+    observer = FilteringLogObserver(textFileLogObserver(sys.stderr), [least])
+    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
