@@ -38,7 +38,7 @@ def at_creation(*, basis: str | None, duration: int | None, now: datetime) -> da
 def at_first_download(
     expiry: datetime | None, *, basis: str | None, duration: int | None, now: datetime
 ) -> datetime | None:
-    """A license's expiry once it has downloaded something: policies ``FROM_FIRST_DOWNLOAD`` start now, but only once."""
+    """A license's expiry after a download: where its policy counts ``FROM_FIRST_DOWNLOAD``, the first one starts it."""
     if expiry is not None or duration is None or basis != "FROM_FIRST_DOWNLOAD":
         return expiry
     return _after(now, duration)
