@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-from typing import Any
+import os
+from functools import partial
+from typing import Any, TextIO
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from twisted.internet.error import CannotListenError
@@ -22,6 +22,11 @@ _log = Logger()
 _SECRET_PATHS = ("/-/uploads/", "/-/blobs/")
 
 
+def _open(where: str) -> TextIO:
+    # A duplicate of standard output, so that closing the log leaves the original alone.
+    return os.fdopen(os.dup(1), "w") if where == "-" else open(where, "a", encoding="utf-8")
+
+
 class Telemetry:
     """What watches the requests; ``observers`` are the site's."""
 
@@ -35,10 +40,8 @@ class Telemetry:
         self._metrics = Metrics(registry, reactor)
         self._access_log: AccessLog | None = None
         where = settings.logging.access_log
-        if where == "-":
-            self._access_log = AccessLog(reactor, sink=sys.stdout, secret_paths=_SECRET_PATHS)
-        elif where:
-            self._access_log = AccessLog(reactor, path=Path(where), secret_paths=_SECRET_PATHS)
+        if where:
+            self._access_log = AccessLog(partial(_open, where), reactor, secret_paths=_SECRET_PATHS)
         self.observers = (self._metrics, *([self._access_log] if self._access_log else []))
 
     def start(self) -> None:
