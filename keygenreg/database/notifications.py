@@ -1,0 +1,151 @@
+"""NOTIFY between processes: saying that something changed, hearing it, and knowing when hearing is impossible."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import Notify
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from keygenreg.database.cancellation import detached
+from keygenreg.database.connection_settings import ConnectionSettings
+from keygenreg.database.faults import SessionLost
+from keygenreg.database.query import Query
+from keygenreg.database.session import Session, open_session
+from keygenreg.database.transactions import Transaction
+
+FIRST_DELAY = 0.1
+LAST_DELAY = 5.0
+# The server refuses longer payloads.
+LONGEST_PAYLOAD = 7999
+
+_NOTIFY = Query(
+    "notify other processes",
+    "SELECT pg_notify(%(channel)s, %(payload)s)",
+    unscoped="a message between our own processes",
+)
+
+log = Logger()
+
+
+async def notify(transaction: Transaction, channel: str, payload: str) -> None:
+    """Tell every listener, this process included, once the transaction has committed.
+
+    Equal messages of one transaction arrive once.
+
+    :raises ValueError: the payload is longer than 7,999 bytes.
+    """
+    if len(payload.encode("utf-8")) > LONGEST_PAYLOAD:
+        raise ValueError(f"A payload on {channel} is too long; send a key instead of the value.")
+    await transaction.rows(_NOTIFY, channel=channel, payload=payload)
+
+
+class Listener:
+    """Hears notifications over a connection of its own and connects again when that is lost.
+
+    Messages sent while it is not connected are lost. So :meth:`watch` tells of both: when ``lost`` is called, caches
+    must be bypassed; when ``connected`` is called, also for the first time, everything cached before is suspect.
+    Callbacks run in the reactor's thread, in the order of sending; an exception of one is logged and harms no other.
+    """
+
+    def __init__(self, reactor: Any, settings: ConnectionSettings) -> None:
+        self.connected = False
+        self._reactor = reactor
+        self._settings = settings
+        self._callbacks: dict[str, list[Callable[[str], None]]] = {}
+        self._watchers: list[tuple[Callable[[], None], Callable[[], None]]] = []
+        self._session: Session | None = None
+        self._loop: Deferred[None] | None = None
+        self._ended: Deferred[None] | None = None
+
+    def listen(self, channel: str, callback: Callable[[str], None]) -> None:
+        """Call back with the payload of every message on the channel. Before :meth:`start` only.
+
+        :param channel: a name like an SQL identifier.
+        """
+        if self._loop is not None:
+            raise RuntimeError("The listener runs already.")
+        self._callbacks.setdefault(channel, []).append(callback)
+
+    def watch(self, *, connected: Callable[[], None], lost: Callable[[], None]) -> None:
+        """Be told whenever hearing begins, and whenever it ends."""
+        self._watchers.append((connected, lost))
+
+    def start(self) -> None:
+        """Begin, in the background; ``connected`` is called when it works."""
+        self._loop = Deferred.fromCoroutine(self._run())
+        self._loop.addErrback(lambda failure: log.failure("Listening for notifications failed", failure))
+
+    def stop(self) -> None:
+        """End for good, without calling ``lost``."""
+        self._watchers.clear()
+        if self._loop is not None:
+            self._loop.cancel()
+        self._close()
+
+    async def _run(self) -> None:
+        delay = FIRST_DELAY
+        while True:
+            try:
+                # A connection that is still being opened when we are stopped closes itself, see _open.
+                await detached(self._open(), what="listening")
+                delay = FIRST_DELAY
+                self._ended = Deferred()
+                self._tell(True)
+                await self._ended
+                log.warn("The connection for notifications was lost")
+            except (SessionLost, psycopg2.Error) as error:
+                log.debug("Cannot listen for notifications: {error}", error=str(error))
+            except CancelledError:
+                return
+            self._close()
+            self._tell(False)
+            try:
+                await deferLater(self._reactor, delay)
+            except CancelledError:
+                return
+            delay = min(delay * 2, LAST_DELAY)
+
+    async def _open(self) -> None:
+        session = await open_session(
+            self._reactor, self._settings, statement_timeout=30, notified=self._dispatch
+        )
+        if self._loop is not None and self._loop.called:
+            session.close()
+            return
+        self._session = session
+        session.on_lost = self._end
+        for channel in self._callbacks:
+            quoted = channel.replace('"', '""')
+            await session.run(f'LISTEN "{quoted}"')
+
+    def _end(self, _: Session) -> None:
+        if self._ended is not None:
+            ended, self._ended = self._ended, None
+            ended.callback(None)
+
+    def _close(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _tell(self, connected: bool) -> None:
+        if connected == self.connected:
+            return
+        self.connected = connected
+        for on_connected, on_lost in list(self._watchers):
+            self._guarded(on_connected if connected else on_lost)
+
+    def _dispatch(self, message: Notify) -> None:
+        for callback in self._callbacks.get(message.channel, ()):
+            self._guarded(callback, message.payload)
+
+    def _guarded(self, callback: Callable[..., None], *arguments: str) -> None:
+        try:
+            callback(*arguments)
+        except Exception:
+            log.failure("A callback for notifications failed")
