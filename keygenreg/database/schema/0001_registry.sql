@@ -6,7 +6,7 @@ CREATE SEQUENCE record_ordinal;
 
 -- One row: what all processes and machines of an installation share.
 CREATE TABLE installation (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    "only" boolean PRIMARY KEY DEFAULT true CHECK ("only"),
     signing_key bytea NOT NULL CHECK (length(signing_key) = 32),
     created timestamptz NOT NULL DEFAULT now()
 );
