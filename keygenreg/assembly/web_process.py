@@ -8,6 +8,7 @@ from typing import Any
 from attrs import define
 from twisted.python.threadpool import ThreadPool
 from twisted.web.http import Request
+from twisted.web.server import NOT_DONE_YET
 
 from keygenreg.access.accounts import Accounts
 from keygenreg.access.authentication import Authenticator
@@ -122,7 +123,8 @@ def _refusal(edge: Edge) -> Callable[[Request, Failure], object]:
         async def handler(_exchange: object) -> Any:
             raise failure
 
-        return edge.answer(request, handler, as_reply)
+        edge.answer(request, handler, as_reply)
+        return NOT_DONE_YET
 
     return refuse
 

@@ -6,12 +6,17 @@ from collections.abc import Awaitable, Callable
 from functools import wraps
 
 from attrs import evolve, frozen
+from klein import Klein
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure as Reason
 from twisted.web.http import Request
+from werkzeug.exceptions import MethodNotAllowed
+from werkzeug.exceptions import NotFound as NoRoute
 
 from keygenreg import __version__
 from keygenreg.access.accounts import Accounts
 from keygenreg.access.authentication import Authenticator
-from keygenreg.domain.failures import Failure, NotAllowed, TooMany, Unauthenticated, Unavailable
+from keygenreg.domain.failures import Failure, NotAllowed, NotFound, TooMany, Unauthenticated, Unavailable
 from keygenreg.formats.challenge import challenge
 from keygenreg.web.answering import answer
 from keygenreg.web.exchange import Exchange
@@ -42,8 +47,14 @@ class Edge:
     proxies: Proxies
     mode: str
 
-    def answer(self, request: Request, handler: Handler, failure_form: FailureForm) -> object:
-        """Run a handler for a request; what it raises as a :class:`Failure` is answered in the protocol's form."""
+    def answer(self, request: Request, handler: Handler, failure_form: FailureForm) -> Deferred[None]:
+        """
+        Run a handler for a request; what it raises as a :class:`Failure` is answered in the protocol's form.
+
+        :return: fires when the answer is complete or the client has left: what Klein must wait for, else it would end
+            the request itself.
+        """
+        ended = request.notifyFinish().addErrback(lambda _left: None)
         exchange = Exchange(
             request,
             accounts=self.accounts,
@@ -60,7 +71,8 @@ class Edge:
                 reply = with_failure_headers(exchange, failure, failure_form(exchange, failure))
             return self.complete(exchange, reply)
 
-        return answer(request, run())
+        answer(request, run())
+        return ended
 
     def complete(self, exchange: Exchange, reply: AnyReply) -> AnyReply:
         """The reply with the headers of every answer (api.md 2.4); what it sets itself stays."""
@@ -120,3 +132,21 @@ def answers(failure_form: FailureForm):
         return route
 
     return decorate
+
+
+def answers_unrouted(app: Klein, failure_form: FailureForm, *, refusal: str) -> None:
+    """
+    Let an engine's Klein answer paths and methods that it has no route for in the protocol's own form.
+
+    :param refusal: the sentence for a method that a path does not do (405), such as where to publish instead.
+    """
+
+    @app.handle_errors(NoRoute, MethodNotAllowed)
+    def unrouted(self, request: Request, reason: Reason):
+        async def handler(exchange: Exchange) -> AnyReply:
+            await exchange.find_account()
+            if isinstance(reason.value, MethodNotAllowed):
+                raise NotAllowed(refusal, allow=tuple(sorted(reason.value.valid_methods or ("GET", "HEAD"))))
+            raise NotFound("There is nothing at this path.")
+
+        return self.parts.edge.answer(request, handler, failure_form)
