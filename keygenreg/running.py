@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+import psycopg2
 from attrs import frozen
 from twisted.application.service import IService, Service
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
@@ -18,6 +19,7 @@ from twisted.python.failure import Failure
 from keygenreg.configuration import ConfigurationError
 from keygenreg.database.cluster import ClusterUnusable
 from keygenreg.database.directory_lock import DirectoryInUse
+from keygenreg.database.migrate import MigrationRefused
 
 T = TypeVar("T")
 _log = Logger()
@@ -50,8 +52,10 @@ def refusal_of(reason: BaseException) -> Refusal | None:
             return Refusal(PORT_IN_USE, f"{where}: {why.lower()}.")
         case OSError(errno=errno.EADDRINUSE):
             return Refusal(PORT_IN_USE, f"The address is in use by another program: {reason}.")
-        case ClusterUnusable():
+        case ClusterUnusable() | MigrationRefused():
             return Refusal(UNUSABLE, str(reason))
+        case psycopg2.OperationalError():
+            return Refusal(UNUSABLE, f"The database cannot be used: {' '.join(str(reason).split())}")
         case OSError(filename=str() | bytes()):
             return Refusal(UNUSABLE, f"{reason.filename}: {(reason.strerror or 'cannot be used').lower()}.")
     return None
