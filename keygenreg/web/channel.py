@@ -274,7 +274,7 @@ class EdgeChannel(HTTPChannel):
         reply = self.site.refusal(failure, request.request_id)
         now = self.site.reactor.seconds()
         self.transport.writeSequence(wire_form(reply, request.request_id, now=now, without_body=self._is_head()))
-        request.was_refused(getattr(self, "_command", None), getattr(self, "_path", None), reply)
+        request.was_refused(reply)
         self.site.log(request)
         self._linger()
 

@@ -12,7 +12,7 @@ from twisted.web import server
 from twisted.web.error import UnsupportedMethod
 from twisted.web.server import NOT_DONE_YET
 
-from keygenreg.domain.failures import Failure, NotAllowed, TooLarge, Unavailable
+from keygenreg.domain.failures import Failure, NotAllowed, TooLarge
 from keygenreg.web.refusals import incident
 from keygenreg.web.reply import Reply
 from keygenreg.web.response_head import SERVER, date_field
@@ -31,6 +31,8 @@ class EdgeRequest(server.Request):
 
     :ivar upload: the body, when the site's ``claim_upload`` took it; ``content`` is empty then.
     :ivar engine: set by the resource tree: the engine's key, for metrics and the access log.
+    :ivar client_address: set where a trusted proxy is believed: the address that the access log shows.
+    :ivar counted: for :mod:`keygenreg.telemetry.metrics`: whether the request is among those in flight.
     :ivar started: reactor time at which the head had arrived, in seconds.
     """
 
@@ -38,7 +40,9 @@ class EdgeRequest(server.Request):
     upload: Upload | None = None
     engine: str = "-"
     started: float | None = None
-    refused = False
+    counted = False
+    client_address: str | None = None
+    _refused = False
     _body_room = 0
 
     @cached_property
@@ -57,6 +61,7 @@ class EdgeRequest(server.Request):
         """Decide where the body goes, before a byte of it is taken; a failure refuses the request."""
         site = self.channel.site
         self.started = site.reactor.seconds()
+        self.method, self.uri, self.clientproto = method, target, self.channel._version
         try:
             claim = None if site.claim_upload is None else site.claim_upload(method, target, self.requestHeaders)
             if isinstance(claim, UploadTarget):
@@ -65,7 +70,7 @@ class EdgeRequest(server.Request):
             return failure
         except Exception:
             _log.failure("Incident {incident}: an upload could not begin", incident=self.request_id)
-            return Unavailable("Uploads cannot be taken at the moment.")
+            return Failure(f"Something went wrong on our side. The log has it as incident {self.request_id}.")
         if claim is not None:
             return claim
         self._body_room = site.limits.body_bytes
@@ -147,11 +152,9 @@ class EdgeRequest(server.Request):
 
     # Ends
 
-    def was_refused(self, method: bytes | None, target: bytes | None, reply: Reply) -> None:
+    def was_refused(self, reply: Reply) -> None:
         """The channel answered in our place, before the body was here."""
-        self.refused = True
-        if method is not None:
-            self.method, self.uri = method, target
+        self._refused = True
         self.code, self.sentLength = reply.status, len(reply.body)
         self._drop_upload()
 
@@ -160,12 +163,13 @@ class EdgeRequest(server.Request):
         self._drop_upload()
 
     def connectionLost(self, reason):
+        site, begun = self.channel.site, self.started is not None
         super().connectionLost(reason)
         if self.site is None:
             self._drop_upload()  # the body never got here; afterwards it is the handler's, see answering
-        elif not self.finished:
+        if begun and not self.finished and not self._refused:
             self.code = CLIENT_GONE
-            self.site.log(self)
+            site.log(self)
 
     def _drop_upload(self) -> None:
         if self.upload is not None:

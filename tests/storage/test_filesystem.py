@@ -15,6 +15,7 @@ from keygenreg.domain.failures import NotFound, Unavailable
 from keygenreg.storage.filesystem import FilesystemBlobStore
 from keygenreg.storage.threads import DiskThreads
 from tests.storage.blob_store_contract import BlobStoreContract, get, put, sha256
+from tests.storage.failing_threads import FailingThreads
 
 
 @pytest.fixture
@@ -98,22 +99,6 @@ class TestFilesystemStore(BlobStoreContract):
             await store.begin().discard()
 
         loop.wait(scenario())
-
-
-class FailingThreads:
-    """Disk threads whose every write meets ``error``."""
-
-    def __init__(self, threads: DiskThreads, error: OSError) -> None:
-        self._threads, self._error = threads, error
-
-    def admit(self) -> None:
-        self._threads.admit()
-
-    def run(self, work, *args, **options):
-        return self._threads.run(self._fail if "_take_pending" in work.__qualname__ else work, *args, **options)
-
-    def _fail(self):
-        raise self._error
 
 
 class TestBrokenDisk:
