@@ -26,8 +26,8 @@ class Attribute:
     """
     One attribute of a body.
 
-    ``required``: must be there and not null. ``nullable``: null is kept (else null is as if absent). ``blank``: an empty
-    string is taken. ``choices``: any other value is refused with 400.
+    ``required``: must be there and not null. ``nullable``: null is kept (else null is as if absent). ``blank``: an
+    empty string is taken. ``choices``: any other value is refused with 400.
     """
 
     kind: Kind = "string"

@@ -66,7 +66,14 @@ class Call:
     # Documents
 
     def resource(
-        self, type: str, row: dict, attributes: dict, relationships: dict, *, path: str | None = None, link: str = "self"
+        self,
+        type: str,
+        row: dict,
+        attributes: dict,
+        relationships: dict,
+        *,
+        path: str | None = None,
+        link: str = "self",
     ) -> dict:
         """
         A resource object: ``attributes`` get ``created`` and ``updated``, ``relationships`` account and environment.

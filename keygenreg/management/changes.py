@@ -30,9 +30,8 @@ async def insert(transaction: Transaction, table: str, values: dict[str, Any]) -
     """
     values = {"id": uuid4()} | values
     columns = _checked([table, *values])[1:]
-    sql = (
-        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(f'%({name})s' for name in columns)}) RETURNING *"
-    )
+    places = ", ".join(f"%({name})s" for name in columns)
+    sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places}) RETURNING *"
     return await transaction.one(Query(f"insert into {table}", sql, unscoped=_WHY), **values)
 
 

@@ -8,3 +8,11 @@
 * Core metadata: https://packaging.python.org/en/latest/specifications/core-metadata/
 * Project documents: https://docs.pypi.org/api/json/
 """
+
+from __future__ import annotations
+
+from keygenreg.engines.pypi.ingest import read
+from keygenreg.engines.pypi.routes import resource
+from keygenreg.web.engine import Engine
+
+ENGINE = Engine(key="pypi", resource=resource, reader=read)

@@ -139,9 +139,7 @@ def _wheel(filename: str) -> DistributionFile | None:
             project, version, _build, _tags = parse_wheel_filename("-".join(known) + WHEEL_SUFFIX)
         except (InvalidWheelFilename, ValueError):  # a plain ValueError: digits beyond Python's limit for int()
             continue
-        return DistributionFile(
-            filename=filename, project=project, version=version, kind=Kind.WHEEL, python=known[-3]
-        )
+        return DistributionFile(filename=filename, project=project, version=version, kind=Kind.WHEEL, python=known[-3])
     return None
 
 

@@ -19,6 +19,10 @@ STATUSES = frozenset({"active", "archived", "quarantined", "deprecated"})
 
 _LONGEST_SPECIFIER = 1024
 _HEX = re.compile(r"[0-9a-f]+", re.ASCII)
+# Strict, because some clients refuse the whole page for one URL that is none.
+_PROVENANCE = re.compile(
+    r"https://[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z]([a-z0-9-]*[a-z0-9])?)+/[!-~]*", re.IGNORECASE | re.ASCII
+)
 _STRONGEST_FIRST = ("sha256", "sha512", "sha384", "sha224", "sha1", "md5")
 
 
@@ -100,7 +104,7 @@ class ProjectFile:
     def provenance(self) -> str | None:
         """URL of a PEP 740 provenance document, if the vendor's metadata names one by an absolute https URL."""
         stated = self.extra_attributes.get("provenance")
-        return stated if isinstance(stated, str) and stated.startswith("https://") else None
+        return stated if isinstance(stated, str) and _PROVENANCE.fullmatch(stated) else None
 
 
 @frozen(kw_only=True)

@@ -49,9 +49,9 @@ def chosen_version(project: Project) -> Version | None:
 def project_document(described: Described) -> bytes:
     """The document of a whole project: ``urls`` holds the chosen version's files, ``releases`` all of them."""
     project = described.project
-    releases: dict[str, list[dict[str, Any]]] = {str(version): [] for version in project.versions}
+    releases: dict[str, list[dict[str, Any]]] = {}
     for file in project.offered:
-        releases[str(file.version)].append(_file(file))
+        releases.setdefault(str(file.version), []).append(_file(file))
     return orjson.dumps(_document(described, chosen_version(project)) | {"releases": releases})
 
 

@@ -22,6 +22,7 @@ _LONGEST_EXTENSION = 64 * 1024
 _REGULAR = frozenset({b"0", b"\x00", b"7"})
 _WITHOUT_DATA = frozenset({b"1", b"2", b"3", b"4", b"5", b"6"})
 _PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_LINK, _SPARSE = b"x", b"g", b"L", b"K", b"S"
+_SPARSE_MAP = "GNU.sparse"
 
 
 class Stream(Protocol):
@@ -90,7 +91,7 @@ def _checksums(block: bytes) -> tuple[int, int]:
 
 
 def _overridden(member: Member, overrides: dict[str, str]) -> Member:
-    if any(key.startswith("GNU.sparse.") for key in overrides):
+    if _SPARSE_MAP in overrides:
         raise IngestError("The archive holds sparse files, which installers do not read; build it again without them.")
     if "path" in overrides:
         member = evolve(member, name=overrides["path"])
@@ -111,7 +112,7 @@ def _extension(stream: Stream, size: int) -> bytes:
 
 
 def _records(extension: bytes) -> dict[str, str]:
-    """The ``length key=value`` records of a pax header."""
+    """Those ``length key=value`` records of a pax header that say where a member lies; others may be large."""
     records = {}
     position = 0
     while position < len(extension):
@@ -121,7 +122,10 @@ def _records(extension: bytes) -> dict[str, str]:
         key, equals, value = record.partition(b"=")
         if not blank or not equals or not record.endswith(b"\n") or position + length > len(extension):
             raise IngestError("The archive holds a damaged extended header; build it again.")
-        records[key.decode("utf-8", "replace")] = value[:-1].decode("utf-8", "replace")
+        if key in (b"path", b"size"):
+            records[key.decode("ascii")] = value[:-1].decode("utf-8", "replace")
+        elif key.startswith(b"GNU.sparse."):
+            records[_SPARSE_MAP] = ""
         position += length
     return records
 

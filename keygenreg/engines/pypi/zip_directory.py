@@ -88,9 +88,7 @@ def content(file: BinaryIO, entry: ZipEntry, *, limit: int) -> bytes:
     if entry.method not in (_STORED, _DEFLATED):
         raise IngestError(f"{shown(entry.name)} is not compressed with deflate; build the archive again.")
     file.seek(entry.offset)
-    signature, _version, flags, method, *_times, name_length, extra_length = _LOCAL.unpack(
-        _exactly(file, _LOCAL.size)
-    )
+    signature, _version, flags, method, *_times, name_length, extra_length = _LOCAL.unpack(_exactly(file, _LOCAL.size))
     if signature != b"PK\x03\x04" or flags & _ENCRYPTED or method != entry.method:
         raise _damaged(f"the local header of {shown(entry.name)} contradicts the directory")
     if _exactly(file, name_length) != entry.raw:
@@ -186,9 +184,7 @@ def _entry(file: BinaryIO, left: int) -> tuple[ZipEntry, int]:
     if flags & _ENCRYPTED:
         raise IngestError(f"The archive is encrypted ({shown(name)}); installers cannot read it.")
     size, compressed, offset = _zip64_values(extra, [size, compressed, offset])
-    entry = ZipEntry(
-        name=name, raw=raw, method=method, crc=crc, compressed=compressed, size=size, offset=offset
-    )
+    entry = ZipEntry(name=name, raw=raw, method=method, crc=crc, compressed=compressed, size=size, offset=offset)
     return entry, length
 
 

@@ -1,0 +1,200 @@
+"""The routes of the PyPI engine: pages, project documents, and names that belong to upstream."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from attrs import frozen
+from klein import Klein
+from klein.resource import KleinResource
+from packaging.version import InvalidVersion, Version
+
+from keygenreg.domain.failures import Denied, NotAllowed, NotFound, Unauthenticated
+from keygenreg.domain.grant import Grant
+from keygenreg.domain.identifiers import parse_uuid
+from keygenreg.engines.pypi import queries, render
+from keygenreg.engines.pypi.errors import VARY, as_reply
+from keygenreg.engines.pypi.files import project_files
+from keygenreg.engines.pypi.names import is_valid, normalize
+from keygenreg.engines.pypi.negotiation import choose_representation
+from keygenreg.engines.pypi.project import STATUSES, Project, ProjectLink, ProjectStatus
+from keygenreg.engines.pypi.project_json import Described, project_document, version_document
+from keygenreg.formats.conditional import format_http_date
+from keygenreg.formats.media_types import JSON_UTF8
+from keygenreg.web.edge import answers, answers_unrouted
+from keygenreg.web.exchange import Exchange
+from keygenreg.web.parts import Parts
+from keygenreg.web.reply import Reply
+
+#: Pages of OPEN products are the same for everybody; a short life lets uv share one request between its processes.
+_PUBLIC = "public, max-age=60, no-transform"
+#: Clients key their caches by URL without credentials, so every use of a gated page must come back to us.
+_PRIVATE = "private, max-age=0, must-revalidate, no-transform"
+_HOW_TO_PUBLISH = (
+    "This index is read-only: publish with `keygenreg publish FILE --package NAME --version VERSION`, "
+    "with the API or on the web page, not with an uploader."
+)
+
+
+@frozen
+class Found:
+    """A project that the caller may read, its rows, and whether everybody may."""
+
+    project: Project
+    package: dict
+    rows: list[dict]
+    public: bool
+
+
+class PypiRoutes:
+    """The engine's one Klein."""
+
+    app = Klein()
+    app.url_map.strict_slashes = False
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+
+    @app.route("/", methods=["GET", "HEAD"])
+    @app.route("/simple", methods=["GET", "HEAD"])
+    @answers(as_reply)
+    async def project_list(self, exchange: Exchange) -> Reply:
+        """Every project that the caller may see, with or without files."""
+        representation = choose_representation(exchange.header("Accept"), exchange.query.text("format"))
+        grant = await exchange.admit()
+        grant.require("package.read")
+        rows = await self.parts.database.rows(queries.PROJECTS, scope=grant.scope)
+        links = [
+            ProjectLink(row["key"], self._page_url(exchange, grant, row["pypi_name"]), row["metadata"]) for row in rows
+        ]
+        page = render.project_list(links, account=_title(grant), representation=representation)
+        return _reply(page, public=grant.bearer is None)
+
+    @app.route("/simple/<project>", methods=["GET", "HEAD"])
+    @answers(as_reply)
+    async def project_detail(self, exchange: Exchange, project: str) -> Reply:
+        """One project's files; a name that was never carried here goes upstream."""
+        representation = choose_representation(exchange.header("Accept"), exchange.query.text("format"))
+        grant = await exchange.admit()
+        found = await self._find(exchange, grant, project)
+        if found is None:
+            return self._upstream(normalize(project))
+        page = render.project_detail(found.project, account=_title(grant), representation=representation)
+        return _reply(page, public=found.public, rows=found.rows)
+
+    @app.route("/pypi/<project>/json", methods=["GET", "HEAD"])
+    @app.route("/pypi/<project>/<version>/json", methods=["GET", "HEAD"])
+    @answers(as_reply)
+    async def project_json(self, exchange: Exchange, project: str, version: str | None = None) -> Reply:
+        """What tools read of a project without its pages; nothing for projects that are not carried here."""
+        grant = await exchange.admit()
+        found = await self._find(exchange, grant, project)
+        if found is None:
+            raise NotFound(f"There is no project {project!r} here.")
+        described = self._described(exchange, grant, found, version)
+        body = project_document(described) if version is None else _version_document(described, version)
+        if body is None:
+            raise NotFound(f"The project {project!r} has no file of version {version!r}.")
+        return _reply(render.page(body, JSON_UTF8), public=found.public, rows=found.rows)
+
+    @app.route("/", methods=["POST", "PUT", "PATCH", "DELETE"], branch=True)
+    @answers(as_reply)
+    async def publish(self, exchange: Exchange) -> Reply:
+        """Uploaders are told how to publish instead."""
+        await exchange.find_account()
+        raise NotAllowed(_HOW_TO_PUBLISH)
+
+    async def _find(self, exchange: Exchange, grant: Grant, name: str) -> Found | None:
+        """
+        The project for the caller; ``None`` for a name that this account never had.
+
+        :raises Unauthenticated, Denied, NotFound: it is here, and not for the caller (decisions 7 and 17).
+        """
+        normal = normalize(name)
+        database = self.parts.database
+        package = await database.maybe(queries.PACKAGE, scope=grant.scope, name=normal, id=parse_uuid(name))
+        if package is None:
+            if await database.maybe(queries.CLAIMED, account=grant.account.id, name=normal):
+                raise NotFound(f"The project {normal!r} is not available here.")
+            return None
+        if not package["visible"]:
+            raise _refused(grant, normal)
+        grant.require("package.read")
+        rows = await database.rows(queries.FILES, scope=grant.scope, package=package["id"])
+        if rows and not any(row["permitted"] for row in rows):
+            raise Denied(f"Your license does not permit access to {normal!r}; it may be suspended.")
+        rows = [row for row in rows if row["permitted"]]
+        files = project_files(rows, package["pypi_name"], lambda row: self._file_url(exchange, row))
+        project = Project(
+            name=package["pypi_name"], display_name=package["key"], files=files, status=_status(package["metadata"])
+        )
+        return Found(project, package, rows, package["open"] and grant.bearer is None)
+
+    def _upstream(self, name: str) -> Reply:
+        upstream = self.parts.settings.upstream.pypi
+        if upstream.mode != "redirect" or not is_valid(name):
+            raise NotFound(f"There is no project {name!r} here.")
+        # Never 301 or 308: pip keeps those for ever, and a later claim of the name must count (packages.md 1.9).
+        location = f"{upstream.url.rstrip('/')}/{quote(name, safe='')}/"
+        return Reply(307, b"", (("Location", location), ("Cache-Control", "no-store"), VARY))
+
+    def _described(self, exchange: Exchange, grant: Grant, found: Found, version: str | None) -> Described:
+        facts = next((row["core_metadata"] for row in found.rows if row["core_metadata"]), None) or {}
+        return Described(
+            project=found.project, facts=facts, project_url=self._page_url(exchange, grant, found.project.name)
+        )
+
+    @staticmethod
+    def _file_url(exchange: Exchange, row: dict) -> str:
+        return exchange.artifact_url(row["id"], row["filename"])
+
+    @staticmethod
+    def _page_url(exchange: Exchange, grant: Grant, name: str) -> str:
+        return f"{exchange.base_url}/v1/accounts/{grant.account.id}/engines/pypi/simple/{quote(name, safe='')}/"
+
+
+def _refused(grant: Grant, name: str) -> Exception:
+    """Installers only look for credentials after a 401; a bearer that may not see it is told so (decision 7)."""
+    if grant.bearer is None:
+        return Unauthenticated(f"The project {name!r} needs a license key or token.", "TOKEN_MISSING")
+    return Denied(f"Your credentials do not give access to {name!r}.")
+
+
+def _title(grant: Grant) -> str:
+    return grant.account.name or grant.account.slug
+
+
+def _status(metadata: dict) -> ProjectStatus:
+    """PEP 792, as the vendor's metadata of the package says."""
+    stated = metadata.get("project_status")
+    if stated not in STATUSES:
+        return ProjectStatus()
+    reason = metadata.get("project_status_reason")
+    return ProjectStatus(stated, reason if isinstance(reason, str) else None)
+
+
+def _version_document(described: Described, version: str) -> bytes | None:
+    try:
+        return version_document(described, Version(version))
+    except (InvalidVersion, ValueError):
+        return None
+
+
+def _reply(page: render.Page, *, public: bool, rows: list[dict] = ()) -> Reply:
+    headers = [
+        ("Content-Type", page.content_type),
+        ("ETag", page.etag),
+        ("Cache-Control", _PUBLIC if public else _PRIVATE),
+        VARY,
+    ]
+    if rows:
+        headers.append(("Last-Modified", format_http_date(max(row["updated"] for row in rows).timestamp())))
+    return Reply(200, page.body, headers)
+
+
+answers_unrouted(PypiRoutes.app, as_reply, refusal=_HOW_TO_PUBLISH)
+
+
+def resource(parts: Parts) -> KleinResource:
+    """The engine's resource, built once."""
+    return PypiRoutes(parts).app.resource()
