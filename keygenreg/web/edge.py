@@ -10,6 +10,8 @@ from klein import Klein
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure as Reason
 from twisted.web.http import Request
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.exceptions import NotFound as NoRoute
 
@@ -145,8 +147,24 @@ def answers_unrouted(app: Klein, failure_form: FailureForm, *, refusal: str) -> 
     def unrouted(self, request: Request, reason: Reason):
         async def handler(exchange: Exchange) -> AnyReply:
             await exchange.find_account()
-            if isinstance(reason.value, MethodNotAllowed):
+            # A path that only writes would be refused on has nothing to read.
+            if isinstance(reason.value, MethodNotAllowed) and exchange.method not in ("GET", "HEAD"):
                 raise NotAllowed(refusal, allow=tuple(sorted(reason.value.valid_methods or ("GET", "HEAD"))))
             raise NotFound("There is nothing at this path.")
 
-        return self.parts.edge.answer(request, handler, failure_form)
+        return _Answering(self.parts.edge, handler, failure_form)
+
+
+class _Answering(Resource):
+    """A resource that answers with a handler. Klein leaves the end of a request to a resource, in error handlers too."""
+
+    isLeaf = True
+
+    def __init__(self, edge: Edge, handler: Handler, failure_form: FailureForm) -> None:
+        super().__init__()
+        self._arguments = (handler, failure_form)
+        self._edge = edge
+
+    def render(self, request: Request) -> int:
+        self._edge.answer(request, *self._arguments)
+        return NOT_DONE_YET
