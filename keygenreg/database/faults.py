@@ -26,6 +26,10 @@ class SessionLost(Exception):
     """The connection broke; whether the statement took effect is unknown."""
 
 
+class NeverSent(SessionLost):
+    """The connection was found broken before the statement was sent: it can be tried on another one, write or not."""
+
+
 def ends_session(error: Error) -> bool:
     """Whether the server says that this connection is over."""
     code = error.pgcode or ""

@@ -10,13 +10,13 @@ from txpostgres.txpostgres import Cursor
 
 from keygenreg.database.cancellation import detached
 from keygenreg.database.connection_settings import ConnectionSettings
-from keygenreg.database.faults import SessionLost, as_failure, is_repeatable
+from keygenreg.database.faults import NeverSent, SessionLost, as_failure, is_repeatable
 from keygenreg.database.query import Query
 from keygenreg.database.reading import Reading, StatementStopper
 from keygenreg.database.session import Session, open_session
 from keygenreg.database.session_pool import PoolState, SessionPool
 from keygenreg.database.statements import at_most_one, changes_data, compiled, exactly_one
-from keygenreg.database.transactions import NotBegun, Transaction, run_transaction
+from keygenreg.database.transactions import Transaction, run_transaction
 from keygenreg.database.values import rows_of
 from keygenreg.domain.scope import Scope
 
@@ -130,7 +130,7 @@ class Database:
                 return await reading.run(session, sql, values)
             except Exception as error:
                 # A read may be sent again over another connection; a write may have happened already.
-                again = is_repeatable(error) or (isinstance(error, SessionLost) and not write)
+                again = is_repeatable(error) or isinstance(error, NeverSent if write else SessionLost)
                 if attempt == ATTEMPTS or not again:
                     raise as_failure(error) from None
             finally:
@@ -146,7 +146,7 @@ class Database:
             try:
                 return await run_transaction(session, work)
             except Exception as error:
-                if attempt == ATTEMPTS or not (is_repeatable(error) or isinstance(error, NotBegun)):
+                if attempt == ATTEMPTS or not (is_repeatable(error) or isinstance(error, NeverSent)):
                     raise as_failure(error) from error.__cause__
             finally:
                 self._sessions.release(session)

@@ -19,7 +19,7 @@ from txpostgres import txpostgres
 
 from keygenreg.database import values
 from keygenreg.database.connection_settings import ConnectionSettings
-from keygenreg.database.faults import SessionLost, ends_session
+from keygenreg.database.faults import NeverSent, SessionLost, ends_session
 
 CONNECT_TIMEOUT = 10.0
 _CONNECTION_OK = 0
@@ -119,13 +119,14 @@ class Session:
     async def run(self, sql: str, params: Mapping[str, Any] | None = None) -> txpostgres.Cursor:
         """Run one statement and return its finished cursor.
 
-        :raises SessionLost: the connection is or went down.
+        :raises NeverSent: the connection was down already.
+        :raises SessionLost: it went down; what the statement did is unknown.
         :raises psycopg2.Error: the server refuses; the session stays usable.
         """
         await self._turn.acquire()
         try:
             if self.closed or not self._connection.usable():
-                raise SessionLost("the connection is closed")
+                raise NeverSent("the connection is closed")
             # Before libpq may close the descriptor: the reactor cannot forget it any more afterwards.
             self._reactor.removeReader(self._connection)
             cursor = self._connection.cursor()
@@ -155,7 +156,10 @@ class Session:
             return False
         arrived = select.poll()
         arrived.register(self._connection.fileno(), select.POLLIN)
-        if arrived.poll(0):
+        # The words and the end behind them take one reading each; a flood of notices need not be read to its end.
+        for _ in range(3):
+            if self.closed or not arrived.poll(0):
+                break
             self._connection.doRead()
         return self.is_idle()
 

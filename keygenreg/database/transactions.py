@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from txpostgres.txpostgres import Cursor
 
 from keygenreg.database.cancellation import detached
-from keygenreg.database.faults import SessionLost
+from keygenreg.database.faults import NeverSent, SessionLost
 from keygenreg.database.query import Query
 from keygenreg.database.session import Session
 from keygenreg.database.statements import at_most_one, compiled, exactly_one
@@ -17,10 +17,6 @@ from keygenreg.database.values import rows_of
 from keygenreg.domain.scope import Scope
 
 T = TypeVar("T")
-
-
-class NotBegun(SessionLost):
-    """The connection was lost before anything was done: the whole transaction can be tried on another one."""
 
 
 class Transaction:
@@ -87,13 +83,13 @@ class Transaction:
 async def run_transaction(session: Session, work: Callable[[Transaction], Awaitable[T]]) -> T:
     """Commit when the work returns, roll back when it raises, whatever it raises.
 
-    :raises NotBegun: the connection was dead before the work began.
+    :raises NeverSent: the connection was lost before the work began.
     :raises SessionLost: the connection broke; after the work had returned it is unknown whether it was committed.
     """
     try:
         await session.run("BEGIN")
     except SessionLost as error:
-        raise NotBegun(*error.args) from None
+        raise NeverSent(*error.args) from None
     transaction = Transaction(session)
     try:
         result = await work(transaction)
