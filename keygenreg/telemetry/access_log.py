@@ -17,6 +17,7 @@ SECRET_PARAMETERS = re.compile(r"auth|token|pass|secret|key|sig|cred|code|ticket
 """Query parameters whose names contain one of these are logged without their values."""
 
 _UNPRINTABLE = re.compile(r'[^\x20-\x7e]|["\\]')
+_BRACKETS = re.compile("%5[bd]", re.IGNORECASE)
 _BATCH = 512
 
 
@@ -56,12 +57,10 @@ def safe_target(uri: str, secret_paths: tuple[str, ...] = ()) -> str:
 
 def _safe_parameter(item: str) -> str:
     name, equals, _ = item.partition("=")
-    # An escaped name could hide a word of the list; an item without "=" may be a bare token.
-    if "%" in name.replace("%5B", "").replace("%5D", "").replace("%5b", "").replace("%5d", ""):
+    # An escaped name could hide a word of the list, and what has no name could be a bare token.
+    if "%" in _BRACKETS.sub("", name) or (item and not equals):
         return "[hidden]"
-    if SECRET_PARAMETERS.search(name):
-        return f"{name}=[hidden]" if equals else "[hidden]"
-    return item
+    return f"{name}=[hidden]" if SECRET_PARAMETERS.search(name) else item
 
 
 def _printable(text: str) -> str:
