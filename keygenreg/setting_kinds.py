@@ -20,9 +20,9 @@ class Kind(Protocol):
     """
     One kind of setting.
 
-    ``expectation`` completes the sentence "expected ...". Every method raises :class:`ValueError` for a value that is
-    not of this kind, with another end of that sentence where ``expectation`` would not tell enough.
-    ``secret`` values are never repeated in messages.
+    ``check`` refuses a finished value, ``from_toml`` and ``from_text`` read one (the latter from a variable or an option),
+    ``to_toml`` is the opposite of ``from_toml``. All raise :class:`ValueError` for what is not of the kind; its text,
+    mostly ``expectation``, completes the sentence "expected ...". ``secret`` values are never repeated in messages.
     """
 
     secret: bool
@@ -30,17 +30,13 @@ class Kind(Protocol):
     @property
     def expectation(self) -> str: ...
 
-    def check(self, value: Any) -> None:
-        """Refuse a value of the finished settings."""
+    def check(self, value: Any) -> None: ...
 
-    def from_toml(self, value: Any) -> Any:
-        """The setting's value for one that a TOML file holds."""
+    def from_toml(self, value: Any) -> Any: ...
 
-    def from_text(self, text: str) -> Any:
-        """The setting's value for the text of an environment variable or a command-line option."""
+    def from_text(self, text: str) -> Any: ...
 
-    def to_toml(self, value: Any) -> Any:
-        """What a TOML file would hold; the opposite of :meth:`from_toml`."""
+    def to_toml(self, value: Any) -> Any: ...
 
 
 class _Plain:
@@ -65,48 +61,22 @@ class _Plain:
 
 @frozen
 class Text(_Plain):
-    """Text of one line, not empty."""
+    """Text of one line, not empty, that a pattern matches as a whole."""
 
-    expectation = "text of one line"
+    expectation: str = "text of one line"
+    pattern: str = r".*\S.*"
+    secret: bool = False
 
     def check(self, value: Any) -> None:
-        if not isinstance(value, str) or not value.strip() or not value.isprintable():
+        if not isinstance(value, str) or not value.isprintable() or not re.fullmatch(self.pattern, value, re.ASCII):
             raise ValueError(self.expectation)
 
 
-@frozen
-class DomainName(_Plain):
-    """A DNS name without a port, in lower case."""
-
-    expectation = "a domain in lower case, such as example.com"
-
-    def check(self, value: Any) -> None:
-        label = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-        if not isinstance(value, str) or len(value) > 253 or not re.fullmatch(rf"{label}(\.{label})*", value):
-            raise ValueError(self.expectation)
-
-
-@frozen
-class AccountReference(_Plain):
-    """The id or slug of an account."""
-
-    expectation = "the id or slug of an account, such as acme"
-
-    def check(self, value: Any) -> None:
-        if not isinstance(value, str) or not re.fullmatch(r"[a-z0-9][-a-z0-9]{1,254}", value):
-            raise ValueError(self.expectation)
-
-
-@frozen
-class DatabaseUrl(_Plain):
-    """A PostgreSQL connection URI (libpq, 34.1.1.2); may hold a password."""
-
-    secret = True
-    expectation = "a URL such as postgresql://user:password@host/name"
-
-    def check(self, value: Any) -> None:
-        if not isinstance(value, str) or not re.fullmatch(r"postgres(ql)?://[!-~]*", value):
-            raise ValueError(self.expectation)
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+DOMAIN_NAME = Text("a domain in lower case, such as example.com", rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
+ACCOUNT_REFERENCE = Text("the id or slug of an account, such as acme", r"[a-z0-9][-a-z0-9]{1,254}")
+#: A PostgreSQL connection URI (libpq, 34.1.1.2); may hold a password.
+DATABASE_URL = Text("a URL such as postgresql://user:password@host/name", r"postgres(ql)?://[!-~]*", secret=True)
 
 
 @frozen

@@ -13,10 +13,10 @@ from typing import Any
 from attrs import field, frozen
 
 from keygenreg.setting_kinds import (
-    AccountReference,
+    ACCOUNT_REFERENCE,
+    DATABASE_URL,
+    DOMAIN_NAME,
     Choice,
-    DatabaseUrl,
-    DomainName,
     Flag,
     HttpUrl,
     Kind,
@@ -63,13 +63,13 @@ class Server:
         OrNone(HttpUrl()), None, "Scheme, host and port that links in answers use. Empty: those of the request."
     )
     domain: str | None = setting(
-        OrNone(DomainName()), None, "Base domain of `api.<domain>` and `<engine>.pkg.<domain>`. Empty: no such hosts."
+        OrNone(DOMAIN_NAME), None, "Base domain of `api.<domain>` and `<engine>.pkg.<domain>`. Empty: no such hosts."
     )
     mode: str = setting(
         Choice("singleplayer", "multiplayer"), "singleplayer", "One account for every path, or many named in paths."
     )
     account: str | None = setting(
-        OrNone(AccountReference()), None, "Id or slug of the account in singleplayer mode. Empty: the oldest one."
+        OrNone(ACCOUNT_REFERENCE), None, "Id or slug of the account in singleplayer mode. Empty: the oldest one."
     )
     trusted_proxies: tuple[str, ...] = setting(
         Networks(), ("127.0.0.0/8", "::1/128"), "Peers whose `X-Forwarded-*` headers count: addresses or networks."
@@ -100,7 +100,7 @@ class Database:
     """PostgreSQL."""
 
     url: str | None = setting(
-        OrNone(DatabaseUrl()), None, "URL of a PostgreSQL server, version 15 or newer. Empty: an embedded one."
+        OrNone(DATABASE_URL), None, "URL of a PostgreSQL server, version 15 or newer. Empty: an embedded one."
     )
     pool_size: int = setting(WholeNumber("", 1, 1000), 8, "Connections of each web process.")
     pool_waiters: int = setting(
@@ -178,12 +178,9 @@ class Security:
 
 @frozen
 class Processing:
-    """Reading of uploaded packages; a larger file is FAILED with the reason."""
+    """Reading of uploaded packages."""
 
     threads: int = setting(WholeNumber("", 1, 64), 2, "Uploads that one process reads at the same time.")
-    gem_bytes: int = setting(WholeNumber("bytes", 512), 32 * MIB, "Largest gem.")
-    npm_bytes: int = setting(WholeNumber("bytes", 512), 32 * MIB, "Largest npm tarball.")
-    image_bytes: int = setting(WholeNumber("bytes", 512), GIB, "Largest archive of an OCI image layout.")
 
 
 @frozen
