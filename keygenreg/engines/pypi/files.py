@@ -16,15 +16,18 @@ def project_files(
     rows: Iterable[dict[str, Any]], project: str, url_of: Callable[[dict[str, Any]], str]
 ) -> tuple[ProjectFile, ...]:
     """
-    Those rows that are wheels or source distributions of the (normalised) project, in their order.
+    Those rows that are wheels or source distributions of the (normalised) project, in their order; of several with one
+    name (in different releases) the first.
 
     :param url_of: the absolute URL of a row's file.
     """
     found = []
+    seen = set()
     for row in rows:
         file = distribution(basename(row["filename"]), project)
-        if file is None:
+        if file is None or file.filename in seen:
             continue
+        seen.add(file.filename)
         core = row["core_metadata"] or {}
         digest = row["core_digest"]
         found.append(

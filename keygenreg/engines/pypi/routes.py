@@ -18,7 +18,7 @@ from keygenreg.engines.pypi.files import project_files
 from keygenreg.engines.pypi.names import is_valid, normalize
 from keygenreg.engines.pypi.negotiation import choose_representation
 from keygenreg.engines.pypi.project import STATUSES, Project, ProjectLink, ProjectStatus
-from keygenreg.engines.pypi.project_json import Described, project_document, version_document
+from keygenreg.engines.pypi.project_json import Described, chosen_version, project_document, version_document
 from keygenreg.formats.conditional import format_http_date
 from keygenreg.formats.media_types import JSON_UTF8
 from keygenreg.web.edge import answers, answers_unrouted
@@ -91,8 +91,12 @@ class PypiRoutes:
         found = await self._find(exchange, grant, project)
         if found is None:
             raise NotFound(f"There is no project {project!r} here.")
-        described = self._described(exchange, grant, found, version)
-        body = project_document(described) if version is None else _version_document(described, version)
+        asked = None if version is None else _version(version)
+        described = self._described(exchange, grant, found, asked)
+        if version is None:
+            body = project_document(described)
+        else:
+            body = None if asked is None else version_document(described, asked)
         if body is None:
             raise NotFound(f"The project {project!r} has no file of version {version!r}.")
         return _reply(render.page(body, JSON_UTF8), public=found.public, rows=found.rows)
@@ -138,11 +142,12 @@ class PypiRoutes:
         location = f"{upstream.url.rstrip('/')}/{quote(name, safe='')}/"
         return Reply(307, b"", (("Location", location), ("Cache-Control", "no-store"), VARY))
 
-    def _described(self, exchange: Exchange, grant: Grant, found: Found, version: str | None) -> Described:
-        facts = next((row["core_metadata"] for row in found.rows if row["core_metadata"]), None) or {}
-        return Described(
-            project=found.project, facts=facts, project_url=self._page_url(exchange, grant, found.project.name)
-        )
+    def _described(self, exchange: Exchange, grant: Grant, found: Found, version: Version | None) -> Described:
+        wanted = chosen_version(found.project) if version is None else version
+        facts = (row["core_metadata"] for row in found.rows if row["core_metadata"])
+        fitting = (stated for stated in facts if stated.get("version") == str(wanted))
+        url = self._page_url(exchange, grant, found.project.name)
+        return Described(project=found.project, facts=next(fitting, {}), project_url=url)
 
     @staticmethod
     def _file_url(exchange: Exchange, row: dict) -> str:
@@ -167,15 +172,15 @@ def _title(grant: Grant) -> str:
 def _status(metadata: dict) -> ProjectStatus:
     """PEP 792, as the vendor's metadata of the package says."""
     stated = metadata.get("project_status")
-    if stated not in STATUSES:
+    if not isinstance(stated, str) or stated not in STATUSES:
         return ProjectStatus()
     reason = metadata.get("project_status_reason")
     return ProjectStatus(stated, reason if isinstance(reason, str) else None)
 
 
-def _version_document(described: Described, version: str) -> bytes | None:
+def _version(text: str) -> Version | None:
     try:
-        return version_document(described, Version(version))
+        return Version(text)
     except (InvalidVersion, ValueError):
         return None
 
