@@ -20,7 +20,7 @@ class Kind(Protocol):
     """
     One kind of setting.
 
-    ``check`` refuses a finished value, ``from_toml`` and ``from_text`` read one (the latter from a variable or an option),
+    ``check`` refuses a finished value; ``from_toml`` reads one from a file, ``from_text`` from a variable or an option;
     ``to_toml`` is the opposite of ``from_toml``. All raise :class:`ValueError` for what is not of the kind; its text,
     mostly ``expectation``, completes the sentence "expected ...". ``secret`` values are never repeated in messages.
     """
