@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 
 from attrs import field, frozen
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 _SECRET_BYTES = 64
 _ED25519_SEED_BYTES = 32
@@ -61,3 +68,26 @@ def generate_ecdsa_key() -> str:
 
 def _pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii")
+
+
+def is_ed25519_seed(text: str) -> bool:
+    """Whether a text is a seed in hex."""
+    return re.fullmatch(r"[0-9a-fA-F]{64}", text, re.ASCII) is not None
+
+
+def is_rsa_key(text: str) -> bool:
+    """Whether a text is an RSA private key in PEM, of whatever size, without passphrase."""
+    return isinstance(_loaded(text), rsa.RSAPrivateKey)
+
+
+def is_ecdsa_key(text: str) -> bool:
+    """Whether a text is a private key on P-256 in PEM, without passphrase."""
+    key = _loaded(text)
+    return isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1)
+
+
+def _loaded(pem: str) -> object:
+    try:
+        return load_pem_private_key(pem.encode(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None

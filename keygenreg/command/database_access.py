@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import psycopg2
@@ -34,14 +34,22 @@ async def with_database(settings: Settings, reactor: Any, work: Callable[[Any], 
     :raises DirectoryInUse: another command has the directory for longer than we wait.
     :raises ClusterUnusable, MigrationRefused, psycopg2.Error: see there.
     """
+    return await with_login(settings, reactor, lambda login: _in_thread(reactor, login, work))
+
+
+async def with_login(settings: Settings, reactor: Any, work: Callable[[ConnectionSettings], Awaitable[T]]) -> T:
+    """
+    The result of ``work(login)``, to which the registry's database answers until it has come to its end. Nothing is
+    migrated. Errors as in :func:`with_database`.
+    """
     if settings.database.url:
-        return await _in_thread(reactor, ConnectionSettings.from_url(settings.database.url), work)
+        return await work(ConnectionSettings.from_url(settings.database.url))
     deadline = reactor.seconds() + _PATIENCE
     while True:
         try:
             login = running_database(settings.storage.data_dir)
             if login is not None:
-                return await _in_thread(reactor, login, work)
+                return await work(login)
             server = embedded(settings, reactor)
             login = await server.start()
         except (StillStarting, DirectoryInUse) as busy:
@@ -49,14 +57,14 @@ async def with_database(settings: Settings, reactor: Any, work: Callable[[Any], 
                 raise DirectoryInUse(settings.storage.data_dir, getattr(busy, "pid", None)) from None
             await deferLater(reactor, _PROBE_EVERY)
         else:
-            return await _and_stop(server, reactor, login, work)
+            return await _and_stop(server, login, work)
 
 
 async def _and_stop(
-    server: EmbeddedPostgres, reactor: Any, login: ConnectionSettings, work: Callable[[Any], T]
+    server: EmbeddedPostgres, login: ConnectionSettings, work: Callable[[ConnectionSettings], Awaitable[T]]
 ) -> T:
     try:
-        return await _in_thread(reactor, login, work)
+        return await work(login)
     finally:
         await server.stop()
 

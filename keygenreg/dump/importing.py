@@ -1,0 +1,194 @@
+"""Reading a dump into a registry: all of it in one transaction, or nothing (dump.md, import)."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import psycopg2
+from attrs import define, field
+
+from keygenreg.database.connection_settings import ConnectionSettings
+from keygenreg.database.faults import is_repeatable
+from keygenreg.domain.failures import Unavailable
+from keygenreg.dump import merging
+from keygenreg.dump.blocking_store import BlockingStore
+from keygenreg.dump.checks import first_fault, id_checks, reference_checks, uniqueness_checks
+from keygenreg.dump.completing import Completion
+from keygenreg.dump.contents import Contents
+from keygenreg.dump.parts import Parts
+from keygenreg.dump.record import Record, check_header, read_record
+from keygenreg.dump.staging import Staging
+from keygenreg.formats.dump.fault import BrokenDump
+from keygenreg.formats.dump.line_reader import Line, read_lines
+from keygenreg.formats.timestamps import dump_time
+
+#: How often other transactions may get in the way before the import gives up.
+ATTEMPTS = 5
+#: Seconds after which the collector of blobs is told again that those of this import are wanted.
+KEEP_YOUNG_EVERY = 60.0
+
+
+class Interrupted(Exception):
+    """Somebody wants the import to end; nothing was changed."""
+
+
+@define(eq=False)
+class Import:
+    """
+    One import; blocks, and waits for the store's reactor, so it runs in a thread beside that.
+
+    :param settings: login at a migrated database.
+    :param directory: where relative paths in the dump start.
+    :param replacing: all that is stored goes first.
+    """
+
+    settings: ConnectionSettings
+    store: BlockingStore
+    directory: Path
+    replacing: bool = field(default=False, kw_only=True)
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC), kw_only=True)
+    _stop: Event = field(factory=Event, init=False)
+    _connections: list[Any] = field(factory=list, init=False)
+
+    def run(self, read: Callable[[int], bytes]) -> int:
+        """
+        Import what ``read`` gives, at most as many bytes as asked for and none at the end.
+
+        :return: how many resources the dump had. They are stored and durable.
+        :raises BrokenDump: the dump has a fault; nothing changed.
+        :raises Interrupted: :meth:`interrupt` was called in time; nothing changed.
+        :raises psycopg2.Error, Unavailable: database or store cannot do it; nothing changed.
+        """
+        with closing(self._connect()) as connection, closing(self._connect()) as registering:
+            connection.autocommit = True
+            with registering, registering.cursor() as cursor:
+                # Registrations that a crash of the server undoes are no loss.
+                cursor.execute("SET synchronous_commit = off")
+            staging = Staging(connection)
+            staging.prepare()
+            contents = Contents(self.store, registering, staging, self.directory)
+            try:
+                try:
+                    self._stage(read, staging, contents)
+                    self._commit(connection)
+                finally:
+                    contents.close()
+            except BaseException as error:
+                with suppress(psycopg2.Error, Unavailable):
+                    contents.undo()
+                if self._stop.is_set() and not isinstance(error, BrokenDump):
+                    raise Interrupted from error
+                raise
+            if self.replacing:
+                contents.remove_all(f"SELECT sha256 FROM {merging.UNWANTED}")
+            return staging.count
+
+    def interrupt(self) -> None:
+        """Ask a running import to end soon; for another thread."""
+        self._stop.set()
+        for connection in self._connections:
+            with suppress(psycopg2.Error):
+                connection.cancel()
+
+    def _connect(self) -> Any:
+        connection = psycopg2.connect(**self.settings.keywords(statement_timeout=0))
+        self._connections.append(connection)
+        return connection
+
+    def _stage(self, read: Callable[[int], bytes], staging: Staging, contents: Contents) -> None:
+        """Read all lines. A fault ends it, unless an earlier line has one that only the database sees."""
+        with ThreadPoolExecutor(os.cpu_count(), "import") as executor:
+            completion = Completion(staging, executor, self.replacing)
+            try:
+                self._read(read, completion, contents)
+                completion.finish()
+            except BrokenDump as fault:
+                completion.finish()
+                raise self._earlier(staging, fault) from fault
+        staging.flush()
+        Parts(staging, contents).extract()
+        staging.flush()
+        staging.analyze()
+
+    def _read(self, read: Callable[[int], bytes], completion: Completion, contents: Contents) -> None:
+        moment = dump_time(self.now())
+        lines = read_lines(read, contents.begin)
+        header = next(lines, Line(1, b"{}"))
+        check_header(header)
+        kept_young = time.monotonic()
+        for line in lines:
+            record = read_record(line, moment)
+            if record.content is not None:
+                self._take_content(record, line, contents)
+            elif line.content is not None:
+                raise record.fault("a member base64 is too long")
+            completion.take(record)
+            if self._stop.is_set():
+                raise Interrupted
+            if time.monotonic() - kept_young > KEEP_YOUNG_EVERY:
+                contents.keep_young()
+                kept_young = time.monotonic()
+
+    @staticmethod
+    def _take_content(record: Record, line: Line, contents: Contents) -> None:
+        try:
+            record.values["blob_sha256"] = contents.take(record.content, line.content)
+        except ValueError as error:
+            raise record.fault(str(error)) from error
+
+    def _earlier(self, staging: Staging, fault: BrokenDump) -> BrokenDump:
+        staging.flush()
+        with staging.connection.cursor() as cursor:
+            found = first_fault(cursor, self._checks())
+        return found if found is not None and found.line < fault.line else fault
+
+    def _checks(self) -> Any:
+        yield from id_checks(replacing=self.replacing)
+        yield from reference_checks(replacing=self.replacing)
+        yield from uniqueness_checks(replacing=self.replacing)
+
+    def _commit(self, connection: Any) -> None:
+        """The transaction. Others may be in its way, as deadlocks show; it is tried again."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self._attempt(connection)
+                return
+            except psycopg2.Error as error:
+                if not is_repeatable(error) or attempt == ATTEMPTS or self._stop.is_set():
+                    raise
+
+    def _attempt(self, connection: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute("BEGIN")
+        try:
+            merging.begin(cursor)
+            fault = first_fault(cursor, self._necessary_checks())
+            if fault is not None:
+                raise fault
+            merging.merge(cursor, replacing=self.replacing)
+            if self._stop.is_set():
+                raise Interrupted
+            cursor.execute("COMMIT")
+        except psycopg2.IntegrityError as error:
+            cursor.execute("ROLLBACK")
+            fault = first_fault(cursor, self._checks())
+            if fault is not None:
+                raise fault from error
+            raise
+        except BaseException:
+            if not connection.closed:
+                cursor.execute("ROLLBACK")
+            raise
+
+    def _necessary_checks(self) -> Any:
+        """What no constraint of the database would notice."""
+        yield from id_checks(replacing=self.replacing)
+        yield from reference_checks(replacing=self.replacing)

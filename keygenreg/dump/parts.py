@@ -1,0 +1,107 @@
+"""Parts of images: their bytes are inside an artifact's archive, and are blobs of their own once they are served."""
+
+from __future__ import annotations
+
+import posixpath
+import tarfile
+import zlib
+from collections.abc import Iterator
+from itertools import groupby
+from lzma import LZMAError
+from operator import itemgetter
+
+from attrs import define, frozen
+
+from keygenreg.dump.contents import Contents
+from keygenreg.dump.staging import Staging
+
+_CHUNK = 1024 * 1024
+# What a broken or unknown archive makes of reading it.
+_UNREADABLE = (tarfile.TarError, EOFError, OSError, zlib.error, LZMAError, ValueError, OverflowError)
+
+# Descriptors of artifacts that came with bytes, whose own bytes are not in the store yet.
+_MISSING = """
+SELECT a.blob_sha256, d.line, d.content_path, d.content_digest
+FROM stage_descriptors d JOIN stage_artifacts a ON a.id = d.artifact_id
+WHERE a.blob_sha256 IS NOT NULL AND d.content_path IS NOT NULL
+  AND d.content_digest ~ '^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$'
+  AND NOT EXISTS (SELECT 1 FROM stage_contents c WHERE d.content_digest = 'sha256:' || c.sha256)
+ORDER BY 1, 2
+"""
+
+
+@frozen
+class Part:
+    """A descriptor that waits for its bytes: its line, and the digest as ``sha256:...``."""
+
+    line: int
+    digest: str
+
+
+@define(eq=False)
+class Parts:
+    """Finds the bytes of descriptors inside the artifacts of a dump, by path and digest."""
+
+    staging: Staging
+    contents: Contents
+
+    def extract(self) -> None:
+        """
+        Put the parts into the store and link the staged descriptors to them. What is not where its descriptor says, or
+        is something else, stays without bytes: a dump states facts, and the archive may be of any kind.
+        """
+        with self.staging.connection.cursor() as cursor:
+            cursor.execute("CREATE INDEX ON stage_descriptors (line)")
+        for sha256, parts in self._missing():
+            for line, blob in self._extracted(sha256, parts):
+                self._link(line, blob)
+
+    def _missing(self) -> Iterator[tuple[str, dict[str, list[Part]]]]:
+        """Per archive the parts by path."""
+        self.staging.flush()
+        with self.staging.connection.cursor("missing_parts", withhold=True) as cursor:
+            cursor.execute(_MISSING)
+            for sha256, rows in groupby(cursor, itemgetter(0)):
+                parts: dict[str, list[Part]] = {}
+                for _, line, path, digest in rows:
+                    parts.setdefault(_plain(path), []).append(Part(line, digest))
+                yield sha256, parts
+
+    def _extracted(self, sha256: str, parts: dict[str, list[Part]]) -> Iterator[tuple[int, str]]:
+        """Lines of descriptors and the blobs that are theirs."""
+        with self.contents.store.open(sha256) as file:
+            try:
+                with tarfile.open(fileobj=file, mode="r|*") as archive:
+                    for member in archive:
+                        archive.members = []  # streaming, it would keep all of them for getmember()
+                        wanted = parts.get(_plain(member.name)) if member.isreg() else None
+                        if wanted:
+                            yield from self._take(archive, member, wanted)
+            except _UNREADABLE:
+                return
+
+    def _take(
+        self, archive: tarfile.TarFile, member: tarfile.TarInfo, wanted: list[Part]
+    ) -> Iterator[tuple[int, str]]:
+        receiver = self.contents.receive()
+        source = archive.extractfile(member)
+        while data := source.read(_CHUNK):
+            receiver.write(data)
+        digests = receiver.finish()
+        found = {f"sha256:{digests.sha256}", f"sha512:{digests.others['sha512']}"}
+        lines = [part.line for part in wanted if part.digest in found]
+        if lines:
+            self.contents.keep(receiver)
+        else:
+            self.contents.drop(receiver)
+        for line in lines:
+            yield line, digests.sha256
+
+    def _link(self, line: int, sha256: str) -> None:
+        with self.staging.connection.cursor() as cursor:
+            cursor.execute("UPDATE stage_descriptors SET blob_sha256 = %s WHERE line = %s", (sha256, line))
+
+
+def _plain(path: str) -> str:
+    """A path inside an archive without ``./`` and the like."""
+    return posixpath.normpath(path).lstrip("/")

@@ -1,0 +1,90 @@
+"""The lines of a dump in temporary tables of one database session: where they wait until all of them have been read."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from attrs import define, field
+
+from keygenreg.dump.kind import Kind
+from keygenreg.dump.kinds import KINDS
+
+#: Rows are sent to the database when they take this many characters together.
+BATCH = 4 * 1024 * 1024
+#: Every byte sequence that the import has put into the blob store; ``made`` tells those that nobody had registered.
+CONTENTS = "stage_contents"
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+@define(eq=False)
+class Staging:
+    """
+    Gathers rows and copies them to the session's temporary tables, which end with the session.
+
+    :param connection: a psycopg2 connection in autocommit mode.
+    """
+
+    connection: Any
+    count: int = field(default=0, init=False)
+    _rows: dict[str, list[str]] = field(factory=dict, init=False)
+    _size: int = field(default=0, init=False)
+
+    def prepare(self) -> None:
+        """Make the tables."""
+        with self.connection.cursor() as cursor:
+            # A large import sorts and joins; a slow input must not end the session.
+            cursor.execute("SET work_mem = '64MB'; SET idle_in_transaction_session_timeout = 0")
+            for kind in KINDS:
+                if kind.stored:
+                    columns = ", ".join(kind.columns)
+                    source = f"SELECT 0::bigint AS line, {columns} FROM {kind.table}"
+                else:
+                    columns = ", ".join(f"NULL::{_type_of(column)} AS {column}" for column in kind.columns)
+                    source = f"SELECT 0::bigint AS line, {columns}"
+                cursor.execute(f"CREATE TEMPORARY TABLE {kind.stage} AS {source} WITH NO DATA")
+            cursor.execute(f"CREATE TEMPORARY TABLE {CONTENTS} (sha256 text NOT NULL, made boolean NOT NULL)")
+
+    def add(self, kind: Kind, line: int, values: dict[str, str | None]) -> None:
+        """Take a row: ``values`` by column, in PostgreSQL's input syntax."""
+        self._add(kind.stage, [str(line), *map(values.get, kind.columns)])
+        self.count += 1
+
+    def add_content(self, sha256: str, *, made: bool) -> None:
+        """Note that the import has put these bytes into the store."""
+        self._add(CONTENTS, [sha256, "t" if made else "f"])
+
+    def _add(self, table: str, values: Iterable[str | None]) -> None:
+        row = "\t".join(["\\N" if value is None else value.translate(_ESCAPES) for value in values])
+        self._rows.setdefault(table, []).append(row)
+        self._size += len(row)
+        if self._size >= BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what was gathered."""
+        rows, self._rows, self._size = self._rows, {}, 0
+        with self.connection.cursor() as cursor:
+            for table, lines in rows.items():
+                lines.append("")
+                cursor.copy_expert(f"COPY {table} FROM STDIN", io.BytesIO("\n".join(lines).encode()))
+
+    def analyze(self) -> None:
+        """Let the planner know how much there is; nobody else does that for temporary tables."""
+        with self.connection.cursor() as cursor:
+            cursor.execute("ANALYZE " + ", ".join([*(kind.stage for kind in KINDS), CONTENTS]))
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a query that sees all that was added."""
+        self.flush()
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, parameters or None)
+            return cursor.fetchall()
+
+
+def _type_of(column: str) -> str:
+    if column.endswith("id"):
+        return "uuid"
+    return "timestamptz" if column in ("created", "updated") else "text"
