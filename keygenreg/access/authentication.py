@@ -52,20 +52,16 @@ class Authenticator:
         credential: Credential,
         *,
         client: str = "",
-        one_password_code: bool = False,
     ) -> Authenticated:
         """
         :param client: the client's address, for limiting password attempts.
-        :param one_password_code: answer every password fault as ``CREDENTIALS_INVALID`` (API 1.7 and older).
         :raises Unauthenticated, Denied, TooMany: with the code of the outcomes table.
         """
         if isinstance(credential, TokenCredential):
             return await self._token(account, environment, credential.token)
         if isinstance(credential, LicenseKeyCredential):
             return await self._license_key(account, environment, credential.key)
-        return await self._password(
-            account, environment, credential, client, one_password_code or self.uniform_errors
-        )
+        return await self._password(account, environment, credential, client)
 
     async def _token(self, account: Account, environment: Environment | None, raw: str) -> Authenticated:
         if parse_uuid(raw) is not None:
@@ -106,18 +102,17 @@ class Authenticator:
         environment: Environment | None,
         credential: PasswordCredential,
         client: str,
-        uniform: bool,
     ) -> Authenticated:
         def wrong(code: str, detail: str) -> Unauthenticated:
             source = Source(header="Authorization")
-            if uniform:
+            if self.uniform_errors:
                 return Unauthenticated("The e-mail address or the password is wrong.", "CREDENTIALS_INVALID", source)
             return Unauthenticated(detail, code, source)
 
         email = credential.email.strip().lower()
         if not is_email(email):
             raise wrong("EMAIL_REQUIRED", "The user name must be an e-mail address.")
-        await self._limit_attempts(account, client, email)
+        await self.limit_password_attempts(account, client, email)
         row = await self.database.maybe(queries.USER_BY_EMAIL, account=account.id, email=email)
         if row is None or not self._may_enter(row, environment):
             # Spend the same time as for a known address, so that timing tells nothing.
@@ -142,7 +137,8 @@ class Authenticator:
             return True
         return _reachable(row["environment_id"], None, environment)
 
-    async def _limit_attempts(self, account: Account, client: str, email: str) -> None:
+    async def limit_password_attempts(self, account: Account, client: str, email: str) -> None:
+        """Count an attempt. :raises TooMany: there were too many within a minute (429)."""
         key = digest_of(account.secret_key, f"password attempt\n{client}\n{email}")
         row = await self.database.transact(
             lambda transaction: transaction.one(

@@ -10,16 +10,20 @@ from klein.resource import KleinResource
 from psycopg2.errors import ForeignKeyViolation, UniqueViolation
 from twisted.web.http import Request
 
-from keygenreg.domain.failures import Conflict, NotFound
+from keygenreg.domain.failures import Conflict, Failure, NotFound
 from keygenreg.formats.accept import json_answer, require_api_accept
+from keygenreg.formats.http_signature import require_signable
 from keygenreg.management.call import Call
-from keygenreg.management.dialect import read_dialect
+from keygenreg.management.dialect import Dialect, answering_dialect, read_dialect
 from keygenreg.management.errors import as_reply
+from keygenreg.management.signing import signed
 from keygenreg.web.exchange import Exchange
 from keygenreg.web.parts import Parts
 from keygenreg.web.reply import BlobReply, Reply
 
 Handler = Callable[..., Awaitable[Reply | BlobReply]]
+#: Matching a pattern with several ``{name*}`` takes time that grows faster than the path: longer ones are nowhere.
+MOST_SEGMENTS = 64
 
 
 @frozen
@@ -89,6 +93,8 @@ class Routes:
 
         :raises NotFound: no such path, or not for this method (api.md 2.1).
         """
+        if len(path) > MOST_SEGMENTS:
+            raise NotFound("There is nothing at this path.")
         wanted = {"HEAD": ("GET",), "PUT": ("PUT", "PATCH")}.get(method, (method,))
         for word in wanted:
             for route in self._by_head.get(path[0] if path else "", ()):
@@ -111,28 +117,45 @@ class Management:
     @app.route("/", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"], branch=True)
     def everything(self, request: Request) -> object:
         path = tuple(part.decode("utf-8") for part in request.postpath)
-        return self.parts.edge.answer(request, lambda exchange: self._run(exchange, path), as_reply)
+        return self.parts.edge.answer(
+            request, lambda exchange: self._run(exchange, path), _as_reply, _finished
+        )
 
     async def _run(self, exchange: Exchange, path: tuple[str, ...]) -> Reply | BlobReply:
         if exchange.method == "OPTIONS":
             return _PREFLIGHT
-        if path in _PROBES:
+        if path in _PROBES and exchange.method in ("GET", "HEAD"):
             return _PROBES[path]
+        # First of all, so that every refusal below is signed and names the account.
+        account = await exchange.find_account()
         route, variables = self.routes.find(exchange.method, path)
         accept = exchange.header("Accept")
         if not route.any_accept:
             require_api_accept(accept)
+        require_signable(exchange.header("Keygen-Accept-Signature"), str(account.id))
+        dialect = read_dialect(exchange.header("Keygen-Version"), account.api_version)
         grant = await exchange.admit(password_login=route.password_login)
-        dialect = read_dialect(exchange.header("Keygen-Version"), grant.account.api_version)
         if route.credentials:
             grant.authenticated()
         call = Call(exchange, self.parts, grant, json_answer(accept), dialect)
         try:
-            reply = await route.handler(call, **variables)
+            return await route.handler(call, **variables)
         except (UniqueViolation, ForeignKeyViolation) as race:
             # The rules looked first; somebody else was faster (api.md 2.5, 409).
             raise Conflict("Somebody changed this at the same moment; look again and retry.") from race
-        return dialect.headers(reply)
+
+
+def _dialect(exchange: Exchange) -> Dialect:
+    account = exchange.account
+    return answering_dialect(exchange.header("Keygen-Version"), account and account.api_version)
+
+
+def _as_reply(exchange: Exchange, failure: Failure) -> Reply:
+    return as_reply(exchange, _dialect(exchange).failure(failure))
+
+
+def _finished(exchange: Exchange, reply: Reply | BlobReply) -> Reply | BlobReply:
+    return signed(exchange, _dialect(exchange).headers(reply))
 
 
 def resource_of(parts: Parts, routes: Iterable[Route]) -> KleinResource:

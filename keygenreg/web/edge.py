@@ -29,6 +29,8 @@ AnyReply = Reply | BlobReply
 Handler = Callable[[Exchange], Awaitable[AnyReply]]
 #: Puts a failure into a protocol's wire form; headers common to all (challenge, Retry-After, Allow) are added after it.
 FailureForm = Callable[[Exchange, Failure], Reply]
+#: Has the last word about a reply that is otherwise complete.
+Finish = Callable[[Exchange, AnyReply], AnyReply]
 
 NEVER_STORED = "no-transform, no-store, max-age=0"
 _EXPOSED = (
@@ -49,10 +51,13 @@ class Edge:
     proxies: Proxies
     mode: str
 
-    def answer(self, request: Request, handler: Handler, failure_form: FailureForm) -> Deferred[None]:
+    def answer(
+        self, request: Request, handler: Handler, failure_form: FailureForm, finish: Finish | None = None
+    ) -> Deferred[None]:
         """
         Run a handler for a request; what it raises as a :class:`Failure` is answered in the protocol's form.
 
+        :param finish: applied to the complete reply, of a failure too: what signs it.
         :return: fires when the answer is complete or the client has left: what Klein must wait for, else it would end
             the request itself.
         """
@@ -71,7 +76,8 @@ class Edge:
                 reply = await handler(exchange)
             except Failure as failure:
                 reply = with_failure_headers(exchange, failure, failure_form(exchange, failure))
-            return self.complete(exchange, reply)
+            reply = self.complete(exchange, reply)
+            return reply if finish is None else finish(exchange, reply)
 
         answer(request, run())
         return ended

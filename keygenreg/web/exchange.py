@@ -53,9 +53,9 @@ class Exchange:
         return self.request.request_id
 
     def header(self, name: str) -> str | None:
-        """A header's value; several lines are joined by commas (RFC 9110 5.3). ``None`` when absent."""
-        values = self.request.requestHeaders.getRawHeaders(name)
-        return None if values is None else ", ".join(values)
+        """A header's value; several lines are joined by commas (RFC 9110 5.3), bad UTF-8 is replaced. ``None`` if absent."""
+        values = self.request.requestHeaders.getRawHeaders(name.encode("latin-1"))
+        return None if values is None else ", ".join(value.decode("utf-8", "replace") for value in values)
 
     @property
     def authorization(self) -> bytes | None:
@@ -116,7 +116,8 @@ class Exchange:
         :param password_login: e-mail and password count (only where tokens are made).
         :raises Failure: 404, 400, 403 or 401, in this order.
         """
-        await self.find_account()
+        if self.account is None:
+            await self.find_account()
         selector = self.header("Keygen-Environment")
         from_header = bool(selector)
         selector = selector or self.query.text("environment")
@@ -129,7 +130,6 @@ class Exchange:
                 self.environment,
                 credential,
                 client=self.client_address,
-                one_password_code=self.header("Keygen-Version") in _ONE_PASSWORD_CODE,
             )
         return self.grant
 
@@ -144,9 +144,3 @@ class Exchange:
         if self.authenticated is None:
             return Grant(self.account, self.environment)
         return Grant(self.account, self.environment, self.authenticated.bearer, self.authenticated.token_id)
-
-
-#: API versions that do not tell password faults apart (api.md 2.3).
-_ONE_PASSWORD_CODE = frozenset(
-    prefix + version for prefix in ("", "v") for version in ("1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7")
-)
