@@ -178,9 +178,12 @@ class Security:
 
 @frozen
 class Processing:
-    """Reading of uploaded packages."""
+    """Reading of uploaded packages; a larger file is FAILED with the reason."""
 
     threads: int = setting(WholeNumber("", 1, 64), 2, "Uploads that one process reads at the same time.")
+    gem_bytes: int = setting(WholeNumber("bytes", 512), 32 * MIB, "Largest gem.")
+    npm_bytes: int = setting(WholeNumber("bytes", 512), 32 * MIB, "Largest npm tarball.")
+    image_bytes: int = setting(WholeNumber("bytes", 512), GIB, "Largest archive of an OCI image layout.")
 
 
 @frozen
