@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, Literal
 from uuid import UUID
 
-import orjson
 from attrs import field, frozen
 
 from keygenreg.domain.failures import BadRequest, Source
@@ -16,8 +15,6 @@ from keygenreg.formats.timestamps import parse_time
 
 Kind = Literal["string", "integer", "boolean", "time", "metadata", "strings"]
 
-#: How deep a body may nest at all; far above any schema, far below what would tire the parser's users.
-DEEPEST = 64
 MOST_LINKAGES = 100
 
 
@@ -97,39 +94,6 @@ _SINGULAR = {"policies": "policy", "arches": "arch"}
 
 def _refuse(pointer: str, detail: str) -> BadRequest:
     return BadRequest(detail, source=Source(pointer=pointer))
-
-
-def parse_json(raw: bytes) -> Any:
-    """
-    :raises BadRequest: ``JSON_INVALID``, or ``ENCODING_INVALID`` for text that is not UTF-8 or holds a NUL.
-    """
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError:
-        raise BadRequest("The body is not UTF-8.", "ENCODING_INVALID") from None
-    if b"\0" in raw:
-        raise BadRequest("The body holds a NUL.", "ENCODING_INVALID")
-    try:
-        document = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise BadRequest(f"The body is not JSON: {error}.", "JSON_INVALID") from None
-    if b"\\u0000" in raw and _holds_nul(document):
-        raise BadRequest("The body holds a NUL.", "ENCODING_INVALID")
-    return document
-
-
-def _holds_nul(value: Any) -> bool:
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, str) and "\0" in item:
-            return True
-        if isinstance(item, dict):
-            waiting.extend(item)
-            waiting.extend(item.values())
-        elif isinstance(item, list):
-            waiting.extend(item)
-    return False
 
 
 def read_resource(schema: Schema, document: Any) -> Parsed:

@@ -6,6 +6,8 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from attrs import evolve
+
 from keygenreg.database.pool import Database
 from keygenreg.domain.failures import NotFound
 from keygenreg.domain.grant import Grant
@@ -13,8 +15,8 @@ from keygenreg.domain.scope import Scope
 from keygenreg.formats.jsonapi_document import account_relationship, environment_relationship, linkage, related, render
 from keygenreg.formats.jsonapi_query import QueryParameters
 from keygenreg.formats.metadata_keys import to_shown
-from keygenreg.management.body import parse_json
 from keygenreg.management.dialect import Dialect
+from keygenreg.management.json_text import parse_json
 from keygenreg.web.exchange import Exchange
 from keygenreg.web.parts import Parts
 from keygenreg.web.reply import Reply
@@ -37,6 +39,11 @@ class Call:
     @property
     def scope(self) -> Scope:
         return self.grant.scope
+
+    @property
+    def account_scope(self) -> Scope:
+        """All of the account in the selected environment: for records that a body names, whoever the caller is."""
+        return evolve(self.scope, kind="staff", bearer_id=None)
 
     @property
     def query(self) -> QueryParameters:
@@ -73,27 +80,27 @@ class Call:
         relationships: dict,
         *,
         path: str | None = None,
-        link: str = "self",
+        link: str | None = "self",
     ) -> dict:
         """
         A resource object: ``attributes`` get ``created`` and ``updated``, ``relationships`` account and environment.
 
         :param path: the record's path below the account, ``/<type>/<id>`` by default.
-        :param link: what its link is called: ``self`` or ``related``.
+        :param link: what its link is called: ``self`` or ``related``; ``None`` for a record without an address.
         """
         shown = {
             "account": account_relationship(self.account_id),
             "environment": environment_relationship(self.account_id, row.get("environment_id")),
         }
-        return self.dialect.resource(
-            {
-                "id": str(row["id"]),
-                "type": type,
-                "attributes": attributes | {"created": row["created"], "updated": row["updated"]},
-                "relationships": shown | relationships,
-                "links": {link: self.path(path or f"/{type}/{row['id']}")},
-            }
-        )
+        made = {
+            "id": str(row["id"]),
+            "type": type,
+            "attributes": attributes | {"created": row["created"], "updated": row["updated"]},
+            "relationships": shown | relationships,
+        }
+        if link is not None:
+            made["links"] = {link: self.path(path or f"/{type}/{row['id']}")}
+        return self.dialect.resource(made)
 
     def one(self, path: str, type: str, identifier: UUID | None) -> dict:
         """A relationship to one record, with linkage; ``None`` shows null."""

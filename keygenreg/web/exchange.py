@@ -53,7 +53,7 @@ class Exchange:
         return self.request.request_id
 
     def header(self, name: str) -> str | None:
-        """A header's value; several lines are joined by commas (RFC 9110 5.3), bad UTF-8 is replaced. ``None`` if absent."""
+        """A header's value; several lines are joined by commas (RFC 9110 5.3), what is not UTF-8 is replaced."""
         values = self.request.requestHeaders.getRawHeaders(name.encode("latin-1"))
         return None if values is None else ", ".join(value.decode("utf-8", "replace") for value in values)
 
