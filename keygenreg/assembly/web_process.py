@@ -21,6 +21,7 @@ from keygenreg.management.errors import as_reply
 from keygenreg.management.router import resource_of
 from keygenreg.management.routes import ALL_ROUTES
 from keygenreg.processing.service import ProcessingService
+from keygenreg.processing.size_limits import size_limits
 from keygenreg.settings import Settings
 from keygenreg.storage.filesystem import FilesystemBlobStore
 from keygenreg.storage.threads import DiskThreads
@@ -92,15 +93,18 @@ def build(settings: Settings, database: Database, signing_key: bytes, reactor: A
         settings.delivery.redirect_above_bytes or None,
     )
     engines = find_engines()
+    readers = {key: engine.reader for key, engine in engines.items() if engine.reader}
+    sizes = settings.processing
     processing = ProcessingService(
         database=database,
         blobs=blobs,
-        readers={key: engine.reader for key, engine in engines.items() if engine.reader},
+        readers=readers,
         threads=reading_pool,
         reactor=reactor,
         waiting_seconds=settings.uploads.waiting_seconds,
+        limits=size_limits(gem=sizes.gem_bytes, npm=sizes.npm_bytes, image=sizes.image_bytes),
     )
-    parts = Parts(edge, database, blobs, passwords, delivery, processing.process, settings)
+    parts = Parts(edge, database, blobs, passwords, delivery, processing.process, settings, frozenset(readers))
     owners = {key: engine.resource(parts) for key, engine in engines.items()}
     owners |= {"management": resource_of(parts, ALL_ROUTES), "signed": SignedUrls(parts).app.resource()}
     tree = Tree(owners, engines, addresses, singleplayer=singleplayer, refuse=_refusal(edge))

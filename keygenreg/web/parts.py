@@ -22,6 +22,7 @@ class Parts:
 
     ``process`` runs the processing of an uploaded artifact and returns when it is done or set aside.
     ``settings`` is the daemon's :class:`keygenreg.settings.Settings`.
+    ``readable`` are the engines that read uploads, ``None`` when that is not known here.
     """
 
     edge: Edge
@@ -31,3 +32,8 @@ class Parts:
     delivery: Delivery
     process: Callable[[UUID], Awaitable[None]]
     settings: Any
+    readable: frozenset[str] | None = None
+
+    def reads(self, engine: str | None) -> bool:
+        """Whether an upload to a package of this engine is to be processed."""
+        return engine is not None and (self.readable is None or engine in self.readable)

@@ -103,9 +103,9 @@ def engine_filter(call: Call) -> dict[str, Any]:
     """
     The ``engine`` filter as parameters ``by_engine`` and ``engine``: a key or an id; empty means "none".
     """
-    if "engine" not in call.query:
+    text = call.query.text("engine")
+    if text is None:
         return {"by_engine": False, "engine": None}
-    text = call.query.text("engine") or ""
     identifier = parse_uuid(text)
     if identifier is not None:
         text = key_of_id(call.account_id, "engines", identifier, ENGINES) or "?"
