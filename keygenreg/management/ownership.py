@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from keygenreg.domain.failures import Denied
+from keygenreg.domain.roles import bearer_permissions
 from keygenreg.management.body import Parsed
 from keygenreg.management.call import Call
 
 #: "W" of api.md 2.8; a product writes only what belongs to it.
 WRITERS = ("admin", "developer", "environment", "product")
+#: Who makes policies and licenses; a product only its own (api.md 2.9).
+LICENSORS = ("admin", "developer", "sales-agent", "environment", "product")
+#: Who makes what no product owns.
+MANAGERS = ("admin", "developer", "environment")
+#: Who may say what a record's bearer may do.
+GRANTORS = ("admin", "developer", "environment", "product")
 
 
 def require_writer(call: Call, product_id: UUID | None, roles: tuple[str, ...] = WRITERS) -> None:
@@ -48,3 +56,25 @@ def adopt_environment(call: Call, body: Parsed) -> UUID | None:
     if "environment" in body.relationships and body.reference("environment") != selected:
         raise Denied("A record can only be made in the selected environment.")
     return selected
+
+
+def require_grantable(call: Call, role: str, explicit: Iterable[str] | None) -> None:
+    """
+    Nobody gives away permissions that they do not have themselves.
+
+    :param explicit: a record's own list of permissions; ``None`` for the default of its role.
+    :raises Denied: the list, or the default, has more than the caller.
+    """
+    if not bearer_permissions(role, explicit, call.grant.account.settings) <= call.grant.bearer.permissions:
+        raise Denied("You cannot give permissions that you do not have.")
+
+
+def require_permissions_grantable(call: Call, role: str, body: Parsed) -> None:
+    """:func:`require_grantable` for a body that says anything about permissions."""
+    if "permissions" in body.attributes:
+        require_grantable(call, role, body.attributes["permissions"])
+
+
+def shown_permissions(row: dict) -> dict[str, list[str]]:
+    """The attribute ``permissions`` of a record that does not have the default ones."""
+    return {} if row["permissions"] is None else {"permissions": row["permissions"]}

@@ -7,9 +7,11 @@ from typing import Any
 
 from keygenreg.domain.failures import Invalid, Problem
 from keygenreg.domain.identifiers import is_reserved, looks_like_uuid
+from keygenreg.domain.roles import ALLOWED
 from keygenreg.formats.metadata_keys import shown_key, size_problem
 
 LONGEST_NAME = 255
+LARGEST_NUMBER = 2**31 - 1
 LONGEST_DESCRIPTION = 16 * 1024
 
 
@@ -53,6 +55,19 @@ class Problems:
             self.add(name, "INVALID", "must not look like an id")
         if is_reserved(value):
             self.add(name, "NOT_ALLOWED", "is reserved")
+
+    def permissions(self, attributes: Mapping[str, Any], role: str) -> None:
+        """Permissions that a bearer of the role cannot have; ``*`` is all that it can."""
+        unknown = sorted(set(attributes.get("permissions") or ()) - ALLOWED[role] - {"*"})
+        if unknown:
+            self.add("permissions", "NOT_ALLOWED", f"unsupported permissions: {', '.join(unknown)[:255]}")
+
+    def between(self, attributes: Mapping[str, Any], names: Iterable[str], least: int) -> None:
+        """Numbers outside of a range that starts at ``least``."""
+        for name in names:
+            value = attributes.get(name)
+            if value is not None and not least <= value <= LARGEST_NUMBER:
+                self.add(name, "INVALID", f"must be from {least} to {LARGEST_NUMBER}")
 
     def metadata(self, attributes: Mapping[str, Any]) -> None:
         """Metadata that is too much (api.md 1.1)."""

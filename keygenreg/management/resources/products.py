@@ -6,13 +6,19 @@ from typing import Any
 
 from keygenreg.database.query import Query
 from keygenreg.database.transactions import Transaction
-from keygenreg.domain.failures import Denied
 from keygenreg.domain.identifiers import is_web_url, parse_uuid
 from keygenreg.management.body import Attribute, Relationship, Schema, read_resource
 from keygenreg.management.call import Call
 from keygenreg.management.changes import delete, insert, update
 from keygenreg.management.listing import Listing
-from keygenreg.management.ownership import adopt_environment, require_writable
+from keygenreg.management.ownership import (
+    MANAGERS,
+    adopt_environment,
+    require_permissions_grantable,
+    require_writable,
+    require_writer,
+    shown_permissions,
+)
 from keygenreg.management.router import Route
 from keygenreg.management.rules import LONGEST_NAME, Problems
 from keygenreg.web.reply import Reply
@@ -63,6 +69,7 @@ def document(call: Call, row: dict) -> dict:
             "url": row["url"],
             "platforms": row["platforms"],
             "metadata": call.metadata(row["metadata"]),
+            **shown_permissions(row),
         },
         {part: call.related(f"{path}/{part}") for part in parts},
     )
@@ -81,16 +88,21 @@ async def index(call: Call) -> Reply:
     return await PRODUCTS.reply(call, "/products", document)
 
 
-async def show(call: Call, product: str) -> Reply:
-    row = await find(call, product) if call.grant.may("product.read") else None
+async def find_to_read(call: Call, identifier: str) -> dict:
+    """As :func:`find`, for a caller who may read products at all."""
     call.grant.require("product.read")
-    return call.ok(document(call, row))
+    return await find(call, identifier)
+
+
+async def show(call: Call, product: str) -> Reply:
+    return call.ok(document(call, await find_to_read(call, product)))
 
 
 async def create(call: Call) -> Reply:
     body = read_resource(CREATE, call.body)
     call.grant.require("product.create")
-    _require_catalogue_role(call)
+    require_writer(call, None, MANAGERS)
+    require_permissions_grantable(call, "product", body)
     values = dict(body.attributes)
     values["environment_id"] = adopt_environment(call, body)
 
@@ -105,7 +117,9 @@ async def change(call: Call, product: str) -> Reply:
     row = await find(call, product)
     call.grant.require("product.update")
     require_writable(call, row, product_id=row["id"])
-    values = read_resource(UPDATE, call.body).attributes
+    body = read_resource(UPDATE, call.body)
+    require_permissions_grantable(call, "product", body)
+    values = body.attributes
 
     async def work(transaction: Transaction) -> dict | None:
         await _check(call, transaction, values, row["id"])
@@ -120,15 +134,9 @@ async def change(call: Call, product: str) -> Reply:
 async def remove(call: Call, product: str) -> Reply:
     row = await find(call, product)
     call.grant.require("product.delete")
-    _require_catalogue_role(call)
-    require_writable(call, row)
+    require_writable(call, row, roles=MANAGERS)
     await call.database.transact(lambda transaction: delete(transaction, "products", row["id"]))
     return call.no_content()
-
-
-def _require_catalogue_role(call: Call) -> None:
-    if call.grant.role not in ("admin", "developer", "environment"):
-        raise Denied("Only administrators and developers may do this.")
 
 
 async def _check(call: Call, transaction: Transaction, values: dict[str, Any], identifier: Any) -> None:
@@ -137,6 +145,7 @@ async def _check(call: Call, transaction: Transaction, values: dict[str, Any], i
     problems.alias(values, "code")
     problems.among(values, "distribution_strategy", STRATEGIES)
     problems.metadata(values)
+    problems.permissions(values, "product")
     if values.get("url") is not None and not is_web_url(values["url"]):
         problems.add("url", "INVALID", "must be an http or https URL with a host")
     code = values.get("code")
