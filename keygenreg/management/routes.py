@@ -2,6 +2,30 @@
 
 from __future__ import annotations
 
-from keygenreg.management.resources import derived, packages, products
+from keygenreg.management.resources import (
+    artifact_writing,
+    artifacts,
+    constraints,
+    derived,
+    downloads,
+    packages,
+    products,
+    release_packages,
+    release_writing,
+    releases,
+    upgrades,
+)
 
-ALL_ROUTES = products.ROUTES + packages.ROUTES + derived.ROUTES
+ALL_ROUTES = (
+    products.ROUTES
+    + packages.ROUTES
+    + derived.ROUTES
+    + releases.ROUTES
+    + release_writing.ROUTES
+    + release_packages.ROUTES
+    + constraints.ROUTES
+    + upgrades.ROUTES
+    + artifacts.ROUTES
+    + artifact_writing.ROUTES
+    + downloads.ROUTES
+)
