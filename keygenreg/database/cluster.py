@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from keygenreg.database.connection_settings import APPLICATION_NAME
 from keygenreg.database.identity import Identity, give
 
 MAJOR = "18"
@@ -129,20 +130,19 @@ class Cluster:
     def inhabitants(self) -> list[psutil.Process]:
         """All living processes that may use the data directory.
 
-        Where the kernel does not let us see a process's directory, a PostgreSQL process of the files' owner counts.
+        Where the kernel does not let us see a process's directory, its title tells, at least, whose kind it is.
         """
-        owner = self.data.stat().st_uid
-        return [process for process in psutil.process_iter() if _lives_in(process, self.data, owner)]
+        return [process for process in psutil.process_iter() if _lives_in(process, self.data)]
 
 
-def _lives_in(process: psutil.Process, data: Path, owner: int) -> bool:
+def _lives_in(process: psutil.Process, data: Path) -> bool:
     try:
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
         try:
             return process.cwd() == str(data.resolve()) or _serves(process, data)
         except psutil.AccessDenied:
-            return process.name() == "postgres" and process.uids().real == owner
+            return _serves(process, data) or " ".join(process.cmdline()).startswith(f"postgres: {APPLICATION_NAME}:")
     except psutil.Error:
         return False
 

@@ -39,9 +39,20 @@ def choose_identity(paths: Iterable[Path], accounts: Iterable[str] = ACCOUNTS) -
             account = pwd.getpwnam(name)
         except KeyError:
             continue
-        if account.pw_uid != 0 and all(_enters(account.pw_uid, account.pw_gid, path) for path in resolved):
+        known = _is_mapped(account.pw_uid, "uid") and _is_mapped(account.pw_gid, "gid")
+        if known and account.pw_uid != 0 and all(_enters(account.pw_uid, account.pw_gid, path) for path in resolved):
             return Identity(f"{account.pw_uid}:{account.pw_gid}", account.pw_uid, account.pw_gid)
     return Identity(f"namespace:{_NOBODY}:{_NOBODY}", 0, os.getegid())
+
+
+def _is_mapped(number: int, kind: str) -> bool:
+    """Whether the user or group exists for the kernel; a container without privileges may know root alone."""
+    try:
+        text = Path(f"/proc/self/{kind}_map").read_text("ascii")
+    except FileNotFoundError:
+        return True
+    ranges = [[int(word) for word in line.split()] for line in text.splitlines()]
+    return any(first <= number < first + count for first, _, count in ranges)
 
 
 def can_enter(identity: Identity, directory: Path) -> bool:
@@ -65,7 +76,10 @@ def _enters(uid: int, gid: int, path: Path) -> bool:
 
 
 def give(path: Path, identity: Identity) -> None:
-    """Make the identity own a file or a whole directory tree of ours, unless it owns its top already."""
+    """Make the identity own a file or a whole directory tree of ours, unless it owns its top already.
+
+    :raises OSError: root lacks the right to, as in some containers.
+    """
     status = path.lstat()
     if (status.st_uid, status.st_gid) == (identity.uid, identity.gid) or os.geteuid() != 0:
         return
