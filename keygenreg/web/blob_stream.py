@@ -18,7 +18,7 @@ from keygenreg.formats.conditional import Outcome, evaluate, format_http_date, r
 from keygenreg.web.refusals import CONTENT_TYPE, document
 from keygenreg.web.reply import BlobReply, Headers
 from keygenreg.web.response_head import is_gone, set_head, without_content
-from keygenreg.web.slices import push
+from keygenreg.web.sending_body import send_body
 
 
 @frozen
@@ -105,4 +105,4 @@ def stream(request, reply: BlobReply) -> None:
         request.write(b"")
         request.finish()
         return
-    push(request, answer.parts, fd=fd, on_close=reply.blob.close)
+    send_body(request, answer.parts, fd=fd, on_close=reply.blob.close)

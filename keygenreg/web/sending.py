@@ -7,7 +7,8 @@ from keygenreg.web.blob_stream import stream
 from keygenreg.web.compression import LARGEST, SMALLEST, accepts_gzip, compress, is_textual
 from keygenreg.web.reply import BlobReply, Reply
 from keygenreg.web.response_head import add_vary, is_gone, set_head, without_content
-from keygenreg.web.slices import SLICE, push
+from keygenreg.web.sending_body import send_body
+from keygenreg.web.slices import SLICE
 
 _BODILESS = (204, 304)
 
@@ -38,7 +39,7 @@ def send(request, reply: Reply | BlobReply) -> None:
         request.write(body)
         request.finish()
     else:
-        push(request, [body])
+        send_body(request, [body])
 
 
 def _preconditioned(request, reply: Reply) -> Reply:

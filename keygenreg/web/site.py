@@ -13,6 +13,7 @@ from twisted.web.server import Site
 
 from keygenreg.domain.failures import Failure
 from keygenreg.storage.interface import BlobStore
+from keygenreg.storage.threads import DiskThreads
 from keygenreg.web.channel import EdgeChannel
 from keygenreg.web.limits import Limits
 from keygenreg.web.refusals import refusal
@@ -43,6 +44,7 @@ class EdgeSite(Site):
     :param reactor: an IReactorTime, for deadlines and dates.
     :param claim_upload: asked once per request, before its body, whether the body is an upload; None: none ever is.
     :param blobs: where uploads go; needed with ``claim_upload``.
+    :param disk: where files that are not in the page cache are read; None: in the reactor.
     :param refusal: a failure, and the request's id, as the answer where no engine is in charge.
     :param observers: told of every request.
     """
@@ -60,6 +62,7 @@ class EdgeSite(Site):
         limits: Limits | None = None,
         claim_upload: ClaimUpload | None = None,
         blobs: BlobStore | None = None,
+        disk: DiskThreads | None = None,
         refusal: Callable[[Failure, str], Reply] = refusal,
         observers: tuple[Observer, ...] = (),
     ) -> None:
@@ -67,6 +70,7 @@ class EdgeSite(Site):
         self.limits = Limits() if limits is None else limits
         self.claim_upload = claim_upload
         self.blobs = blobs
+        self.disk = disk
         self.refusal = refusal
         self.observers = observers
         self.channels: set[EdgeChannel] = set()

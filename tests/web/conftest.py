@@ -46,6 +46,7 @@ def serve(loop, threads, tmp_path, blob):
     def start(*, disk=threads, **options) -> Server:
         blobs = FilesystemBlobStore(tmp_path / "store", disk)
         blobs.prepare()
+        options.setdefault("disk", disk)
         server = Server(loop, Tree(blobs, blob, loop.reactor), blobs, **options)
         running.append(server)
         return server

@@ -5,12 +5,22 @@ from __future__ import annotations
 import json
 import os
 import socket
+import ssl
 import threading
 import time
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from attrs import define, field
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from OpenSSL.crypto import X509, PKey
 from twisted.internet.defer import Deferred
+from twisted.internet.ssl import CertificateOptions
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web.resource import Resource
 
 from keygenreg.domain.failures import BadRequest, NotFound
@@ -46,6 +56,7 @@ class Tree(Resource):
         self.cancelled: list[bytes] = []
         self.ended: list[bytes] = []
         self.open_blobs: list[Watched] = []
+        self.blob_size: int | None = None
         self.replies: dict[bytes, Reply] = {}
 
     def render(self, request):
@@ -60,7 +71,7 @@ class Tree(Resource):
         if path.startswith(b"/up/"):
             return await self._store(request)
         if path == b"/blob":
-            blob = Watched(self.blob_path)
+            blob = Watched(self.blob_path, self.blob_size)
             self.open_blobs.append(blob)
             return BlobReply(blob, '"tag"', 1_000_000_000.0, (("Content-Type", "application/x-test"),))
         if path == b"/boom":
@@ -94,13 +105,13 @@ class Watched:
     """An opened file that knows whether it was closed."""
 
     path: Path
-    size: int = field(init=False)
+    size: int | None = None
     closed: bool = field(default=False, init=False)
     _file: object = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._file = open(self.path, "rb")  # noqa: SIM115
-        self.size = os.fstat(self._file.fileno()).st_size
+        self.size = os.fstat(self._file.fileno()).st_size if self.size is None else self.size
 
     def fileno(self) -> int:
         return self._file.fileno()
@@ -113,8 +124,9 @@ class Watched:
 class Server:
     """A listening :class:`EdgeSite` in a :class:`~tests.reactor_thread.ReactorThread`."""
 
-    def __init__(self, loop, tree: Tree, blobs: FilesystemBlobStore, **options) -> None:
-        self.loop, self.tree, self.blobs = loop, tree, blobs
+    def __init__(self, loop, tree: Tree, blobs: FilesystemBlobStore, *, transport: str = "tcp", **options) -> None:
+        """``transport`` is ``tcp``, ``unix`` (never sends from the page cache) or ``tls``."""
+        self.loop, self.tree, self.blobs, self.transport = loop, tree, blobs, transport
         self.observed = Observed()
         self.site = EdgeSite(
             tree,
@@ -124,15 +136,56 @@ class Server:
             observers=(self.observed,),
             **options,
         )
-        self._port = loop.call(lambda: loop.reactor.listenTCP(0, self.site, interface="127.0.0.1"))
-        self.port = self._port.getHost().port
+        self._port = loop.call(self._listen)
+        self.port = getattr(self._port.getHost(), "port", None)
+
+    def _listen(self):
+        reactor = self.loop.reactor
+        if self.transport == "unix":
+            return reactor.listenUNIX(str(self.blobs.root.parent / "socket"), self.site)
+        if self.transport == "tls":
+            # As listenSSL would, but on the clock of this reactor: the global one does not run.
+            wrapped = TLSMemoryBIOFactory(self_signed(), False, self.site, clock=reactor)
+            return reactor.listenTCP(0, wrapped, interface="127.0.0.1")
+        return reactor.listenTCP(0, self.site, interface="127.0.0.1")
 
     def stop(self) -> None:
         self.loop.call(self._port.stopListening)
         self.loop.call(lambda: [channel.transport.abortConnection() for channel in list(self.site.channels)])
 
     def connect(self) -> Client:
-        return Client(socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE))
+        if self.transport == "unix":
+            sock = socket.socket(socket.AF_UNIX)
+            sock.settimeout(PATIENCE)
+            sock.connect(str(self.blobs.root.parent / "socket"))
+            return Client(sock)
+        sock = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+        if self.transport == "tls":
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            sock = context.wrap_socket(sock)
+        return Client(sock)
+
+
+@cache
+def self_signed() -> CertificateOptions:
+    """A certificate that nobody trusts."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "t")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    return CertificateOptions(
+        privateKey=PKey.from_cryptography_key(key), certificate=X509.from_cryptography(certificate)
+    )
 
 
 class Observed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import mmap
 import os
 import re
 
@@ -10,10 +11,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from keygenreg.web.body import WARM_WINDOW, Body
 from tests.web.conftest import BLOB_SIZE
 from tests.web.serving import eventually
 
 NO_FIXTURE_CHECK = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+
+
+@pytest.fixture(params=["tcp", "unix", "tls"])
+def server(serve, request):
+    """The same promises whichever sender is chosen: from the page cache, in slices, in slices under TLS."""
+    return serve(transport=request.param)
 
 
 def all_closed(server) -> bool:
@@ -65,6 +73,47 @@ class TestWhole:
         with server.connect() as client:
             assert client.get("/blob", "Connection: close").body == blob.read_bytes()
             assert client.rest() == b""
+
+
+class TestColdFiles:
+    def test_a_file_that_is_not_in_the_page_cache_is_sent_whole(self, server, blob):
+        """Read by the disk threads, window by window, while the reactor serves others."""
+        content = os.urandom(9_000_000)
+        with open(blob, "wb") as file:
+            file.write(content)
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        with server.connect() as client:
+            answer = client.get("/blob")
+            assert answer.body == content
+            assert client.get("/blob", "Range: bytes=8000000-").body == content[8_000_000:]
+
+    def test_a_client_that_leaves_while_the_disk_is_read_costs_nothing(self, server, blob):
+        with open(blob, "ab") as file:
+            file.write(os.urandom(9_000_000))
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        for _ in range(5):
+            with server.connect() as client:
+                client.send(b"GET /blob HTTP/1.1\r\nHost: t\r\n\r\n")
+        eventually(lambda: all_closed(server) and not server.site.channels, "the blobs to be closed")
+
+    def test_warming_makes_a_cold_file_warm(self, blob, loop, threads):
+        """What was read by a thread need not be read again, and a window is only ever asked for once."""
+        with open(blob, "rb+") as file:
+            file.truncate(12_000_000)
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            body = Body([range(12_000_000)], file.fileno(), None, threads)
+            body.is_cold(100_000)
+
+            async def scenario():
+                await body.warm()
+
+            loop.wait(scenario())
+            assert not body.is_cold(WARM_WINDOW)
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            assert not body.is_cold(WARM_WINDOW)
 
 
 class TestRanges:
@@ -186,6 +235,19 @@ class TestEnds:
             with pytest.raises((EOFError, ConnectionResetError)):
                 client.take(400_000_000)
         eventually(lambda: all_closed(server), "the blob to be closed")
+
+    @pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="needs a file that cannot be sent by the kernel")
+    def test_a_file_that_the_kernel_cannot_send_goes_through_memory(self, server):
+        """Some file systems refuse sendfile; the client notices nothing."""
+        protections = [mmap.PROT_READ, mmap.PROT_READ | mmap.PROT_WRITE]
+        kept = [mmap.mmap(-1, mmap.PAGESIZE, prot=protections[number % 2]) for number in range(4000)]
+        server.tree.blob_path, server.tree.blob_size = "/proc/self/maps", 150_000
+        with server.connect() as client:
+            answer = client.get("/blob")
+            assert (answer.status, len(answer.body)) == (200, 150_000)
+            assert answer.body.count(b"\n") > 1000
+            assert client.get("/a").status == 200
+        assert len(kept) == 4000
 
     def test_a_slow_reader_gets_every_byte(self, server, blob):
         """More than the kernel's buffers hold, taken in small reads: the sender stops and goes on many times."""

@@ -115,6 +115,15 @@ def test_unusual_but_clear_requests_are_answered(server, name):
         assert [client.answer().status for _ in range(count)] == [200] * count
 
 
+@pytest.mark.parametrize("transport", ["tls", "unix"])
+@pytest.mark.parametrize("name", ["both lengths", "folded field", "LF in a trailer"])
+def test_refusals_are_the_same_on_every_transport(serve, transport, name):
+    with serve(transport=transport).connect() as client:
+        client.send(AMBIGUOUS[name])
+        assert client.answer().status == 400
+        assert client.rest() == b""
+
+
 def test_an_absolute_target_decides_host_and_path(server):
     """RFC 9112, section 3.2.2: the target's authority counts, not the Host field."""
     with server.connect() as client:

@@ -1,0 +1,102 @@
+"""What is left to send of an answer's body: literal bytes and spans of a file, in order."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+
+from keygenreg.storage.threads import DiskThreads
+
+WARM_WINDOW = 4 * 1024 * 1024
+"""How much of a file is brought into the page cache at a time, in bytes."""
+
+_WARM_READ = 256 * 1024
+
+
+class Truncated(Exception):
+    """A stored file ended before the length that was promised to the client."""
+
+
+def _as_parts(parts: Iterable[bytes | range]) -> deque[memoryview | range]:
+    return deque(part if isinstance(part, range) else memoryview(part) for part in parts if len(part))
+
+
+@define(eq=False)
+class Body:
+    """
+    :ivar parts: what is left.
+    :ivar fd: the file that spans are of.
+    :param on_close: called exactly once, when the body is sent or given up.
+    :param disk: where a file that is not in the page cache is read; None: in the reactor.
+    """
+
+    parts: deque[memoryview | range] = field(converter=_as_parts)
+    fd: int | None = None
+    _on_close: Callable[[], None] | None = None
+    _disk: DiskThreads | None = None
+    _warm_until: int = field(default=-1, init=False)
+    _probe: list[bytearray] = field(factory=lambda: [bytearray(1)], init=False)
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, at most ``size`` of them; empty at the end. Raises Truncated, or OSError of the disk."""
+        if not self.parts:
+            return b""
+        part = self.parts[0]
+        if isinstance(part, range):
+            data = os.pread(self.fd, min(size, len(part)), part.start)
+            if not data:
+                raise Truncated(f"no bytes at offset {part.start}")
+        else:
+            data = bytes(part[:size])
+        self.advance(len(data))
+        return data
+
+    def advance(self, count: int) -> None:
+        """Count bytes of the first part as sent."""
+        rest = self.parts[0][count:]
+        if rest:
+            self.parts[0] = rest
+        else:
+            self.parts.popleft()
+
+    def close(self) -> None:
+        on_close, self._on_close = self._on_close, None
+        self.parts.clear()
+        if on_close is not None:
+            on_close()
+
+    def is_cold(self, size: int) -> bool:
+        """Whether reading the next ``size`` bytes would wait for the disk, as far as the kernel tells (Linux 4.14)."""
+        if self._disk is None or not self.parts or not isinstance(self.parts[0], range):
+            return False
+        span = self.parts[0][:size]
+        if span.stop <= self._warm_until:
+            return False
+        try:
+            os.preadv(self.fd, self._probe, span.stop - 1, os.RWF_NOWAIT)
+        except BlockingIOError:
+            return True
+        except OSError:
+            self._disk = None  # this file system cannot tell
+        return False
+
+    def warm(self) -> Deferred[None]:
+        """Bring what comes next into the page cache, in a thread."""
+        span = self.parts[0][:WARM_WINDOW]
+        # Evicted again or unreadable, it is read where it is sent: a window is warmed once, so nothing can go round.
+        self._warm_until = span.stop
+        return self._disk.run(_read_through, self.fd, span)
+
+
+def _read_through(fd: int, span: range) -> None:
+    """Read and drop. Should the answer end meanwhile and ``fd`` become another file, that one is read to no effect."""
+    buffer = [bytearray(_WARM_READ)]
+    with suppress(OSError):
+        os.posix_fadvise(fd, span.start, len(span), os.POSIX_FADV_WILLNEED)
+        for offset in range(span.start, span.stop, _WARM_READ):
+            os.preadv(fd, buffer, offset)

@@ -1,0 +1,141 @@
+"""Sending files from the kernel's page cache straight to the socket, without a copy in this process.
+
+Takes over the ``doWrite`` of a plain TCP transport (twisted.internet.tcp.Server, 26.10) while a body is sent. What was
+written before goes out first, what is written meanwhile waits behind, and the transport is given back for the next
+answer. The kernel's send window is the backpressure. Leans on ``dataBuffer``, ``_tempDataLen`` and on ``doWrite`` being
+looked up on the instance at every event, as Twisted's own ``abortConnection`` does.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from attrs import define, field
+from twisted.internet import main, tcp
+from twisted.internet.interfaces import IPushProducer
+from twisted.logger import Logger
+from twisted.web.http import Request
+from zope.interface import implementer
+
+from keygenreg.web.body import Body, Truncated
+from keygenreg.web.slices import SlicePusher
+
+_log = Logger()
+
+BURST = 512 * 1024
+"""Bytes for one connection before the next one has its turn."""
+
+_UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EOVERFLOW})
+
+
+def can_send_files(transport: object) -> bool:
+    """Whether ``transport`` is one whose socket we may write to ourselves: plain TCP, no TLS, nothing around it."""
+    return type(transport) is tcp.Server and not transport.TLS
+
+
+@implementer(IPushProducer)
+@define(eq=False)
+class FileSender:
+    """Sends a :class:`Body` on the transport of a request whose head is set, then finishes the request."""
+
+    _request: Request
+    _body: Body
+    _transport: tcp.Server
+    _flushing: bool = field(default=True, init=False)
+    _over: bool = field(default=False, init=False)
+
+    def start(self) -> None:
+        self._request.registerProducer(self, True)
+        self._request.notifyFinish().addErrback(lambda _: self.stopProducing())
+        self._request.write(b"")
+        self._transport.doWrite = self._do_write
+        self._transport.startWriting()
+
+    # The transport's buffer only ever holds a head or the delimiters of parts: nothing to pause for.
+
+    def pauseProducing(self) -> None: ...
+
+    def resumeProducing(self) -> None: ...
+
+    def stopProducing(self) -> None:
+        """The connection is gone or going."""
+        self._release()
+        self._body.close()
+
+    def _release(self) -> None:
+        """Give the transport its own ``doWrite`` back, unless somebody else has put one there (``abortConnection``)."""
+        self._over = True
+        if self._transport.__dict__.get("doWrite") == self._do_write:
+            del self._transport.doWrite
+
+    def _do_write(self):
+        """Called by the reactor when the socket takes bytes; answers as ``IWriteDescriptor.doWrite``."""
+        transport = self._transport
+        if transport.disconnecting:
+            self.stopProducing()
+            return transport.doWrite()
+        if self._flushing:
+            result = type(transport).doWrite(transport)
+            if result is not None or self._over:
+                return result
+            if transport.dataBuffer or transport._tempDataLen:
+                return None
+            self._flushing = False
+            transport.startWriting()
+        if not self._body.parts:
+            return self._finish()
+        if not isinstance(self._body.parts[0], range):
+            self._flushing = True
+            transport.write(self._body.read(BURST))
+            return None
+        if self._body.is_cold(BURST):
+            transport.stopWriting()
+            self._body.warm().addBoth(self._warmed)
+            return None
+        return self._send()
+
+    def _send(self):
+        span = self._body.parts[0]
+        try:
+            count = os.sendfile(self._transport.socket.fileno(), self._body.fd, span.start, min(len(span), BURST))
+            if not count:
+                raise Truncated(f"no bytes at offset {span.start}")
+        except BlockingIOError:
+            return None
+        except (Truncated, OSError) as error:
+            return self._failed(error)
+        self._body.advance(count)
+        self._request.sentLength += count
+        self._request.channel.still_sending()
+        return None if self._body.parts else self._finish()
+
+    def _failed(self, error: Truncated | OSError):
+        if getattr(error, "errno", None) in _UNSUPPORTED:
+            self._push_instead()
+            return None
+        if isinstance(error, Truncated) or error.errno == errno.EIO:
+            _log.failure("A stored file cannot be read to its end; its answer was cut off")
+            self.stopProducing()
+            self._transport.abortConnection()
+            return None
+        return main.CONNECTION_LOST
+
+    def _push_instead(self) -> None:
+        """A file system or socket without sendfile: send what is left through memory."""
+        self._release()
+        self._transport.stopWriting()
+        self._request.unregisterProducer()
+        SlicePusher(self._request, self._body).start()
+
+    def _warmed(self, _) -> None:
+        if not self._over:
+            self._transport.startWriting()
+
+    def _finish(self) -> None:
+        self._release()
+        self._body.close()
+        if not (self._transport.dataBuffer or self._transport._tempDataLen):
+            self._transport.stopWriting()
+        self._request.unregisterProducer()
+        self._request.finish()

@@ -1,0 +1,31 @@
+"""The choice of sender for a body: from the page cache where the transport allows it, else slice by slice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from twisted.internet.interfaces import ISSLTransport
+
+from keygenreg.web.body import Body
+from keygenreg.web.sendfile import FileSender, can_send_files
+from keygenreg.web.slices import SLICE, TLS_SLICE, SlicePusher
+
+
+def send_body(
+    request,
+    parts: Iterable[bytes | range],
+    *,
+    fd: int | None = None,
+    on_close: Callable[[], None] | None = None,
+) -> None:
+    """
+    Send ``parts`` (spans are of ``fd``) as the body of ``request``, whose head is set, and finish it. ``on_close`` runs
+    once, on every path: sent, client gone, file broken, shutdown.
+    """
+    body = Body(parts, fd, on_close, request.channel.site.disk)
+    transport = request.channel.transport
+    # What fits into one slice travels with its head in one write.
+    if fd is not None and sum(map(len, body.parts)) > SLICE and can_send_files(transport):
+        FileSender(request, body, transport).start()
+    else:
+        SlicePusher(request, body, TLS_SLICE if ISSLTransport.providedBy(transport) else SLICE).start()
