@@ -20,12 +20,12 @@ from keygenreg.running import Daemon
 from keygenreg.settings import Settings
 
 
-def _coerce(setting: str) -> Callable[[str], Any]:
+def _coerce(option: str, setting: str) -> Callable[[str], Any]:
     def coerce(text: str) -> Any:
         try:
             return KNOWN[setting].kind.from_text(text)
         except ValueError as error:
-            raise ValueError(f"expected {error}") from None
+            raise ValueError(f"--{option}: expected {error}") from None
 
     return coerce
 
@@ -37,7 +37,7 @@ class Options(TwistedOptions):
     longdesc = "Serves a registry. KEYGENREG_* variables and --config are read as described in config/keygenreg.toml."
     optParameters = [
         ["config", "c", None, "TOML file with settings.", Path],
-        *([option, None, None, KNOWN[setting].doc, _coerce(setting)] for option, setting in OPTIONS.items()),
+        *([option, None, None, KNOWN[setting].doc, _coerce(option, setting)] for option, setting in OPTIONS.items()),
     ]
 
     settings: Settings

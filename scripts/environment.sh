@@ -26,6 +26,7 @@ make_environment() {
     fi
     # Editable: the checkout is what runs, and twistd finds the plugin in it.
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable "$2" >&2
+    .venv/bin/python -m compileall -q keygenreg
     echo "$wanted" >"$stamp"
     # What tests need holds what serving needs.
     echo "$wanted" >.venv/installed-serve
