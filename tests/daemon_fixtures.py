@@ -222,7 +222,7 @@ class Daemon:
 
     def connect(self) -> Any:
         """A psycopg2 connection to the daemon's database, in autocommit mode."""
-        from keygenreg.database.embedded import running_database  # only the daemon's tests need a server
+        from keygenreg.database.running import running_database  # only the daemon's tests need a server
 
         settings = running_database(self.data_dir)
         if settings is None:

@@ -41,6 +41,11 @@ class DownloadTicket:
     modified: float | None = None
 
 
+def link_name(filename: str) -> str:
+    """The last part of a download link: what a client calls the file that it saves."""
+    return filename.rpartition("/")[2] or "file"
+
+
 @frozen
 class Delivery:
     """
@@ -78,8 +83,7 @@ class Delivery:
         life = self.link_seconds if seconds is None else min(max(seconds, SHORTEST_LINK), LONGEST_LINK)
         payload = {"b": ticket.sha256, "f": ticket.filename, "t": ticket.content_type, "m": ticket.modified}
         token = sign(self.key, _DOWNLOAD, payload, int(self.now()) + life)
-        name = quote(ticket.filename.rpartition("/")[2] or "file", safe="")
-        return f"{base}{BLOBS}{token}/{name}"
+        return f"{base}{BLOBS}{token}/{quote(link_name(ticket.filename), safe='')}"
 
     def read_download(self, token: str) -> DownloadTicket:
         """:raises ValueError: forged, altered or expired."""

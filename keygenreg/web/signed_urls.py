@@ -10,7 +10,7 @@ from keygenreg.formats.media_types import PLAIN_UTF8
 from keygenreg.formats.signed_token import Expired
 from keygenreg.web.artifact_delivery import StoredFile, etag_of
 from keygenreg.web.artifact_upload import take_in
-from keygenreg.web.delivery import Delivery, UploadTicket
+from keygenreg.web.delivery import Delivery, UploadTicket, link_name
 from keygenreg.web.edge import answers
 from keygenreg.web.exchange import Exchange
 from keygenreg.web.parts import Parts
@@ -94,10 +94,9 @@ class SignedUrls:
         return Reply(200, b"Stored.\n", (("Content-Type", PLAIN_UTF8), ("ETag", etag_of(sha256))))
 
     @app.route("/blobs/<token>/<path:name>", methods=_METHODS)
-    @app.route("/blobs/<token>", methods=_METHODS)
     @answers(as_text)
-    async def blob(self, exchange: Exchange, token: str, name: str = "") -> Reply | BlobReply:
-        """The bytes of one blob; the name in the path is for people, the real one is in the token."""
+    async def blob(self, exchange: Exchange, token: str, name: str) -> Reply | BlobReply:
+        """The bytes of one blob, under the name in the token."""
         if exchange.method == "OPTIONS":
             return _PREFLIGHT
         if exchange.method not in ("GET", "HEAD"):
@@ -106,6 +105,8 @@ class SignedUrls:
             ticket = self.parts.delivery.read_download(token)
         except ValueError as error:
             raise _refused(error) from None
+        if name != link_name(ticket.filename):
+            raise NotFound("This link is of another file.")
         blob = await self.parts.blobs.open(ticket.sha256)
         file = StoredFile(ticket.sha256, blob.size, ticket.filename, ticket.content_type, ticket.modified)
         return BlobReply(blob, etag_of(ticket.sha256), ticket.modified, file.headers(anonymous=False))
