@@ -1,0 +1,1 @@
+"""Real clients of each ecosystem, as child processes against a real daemon."""
