@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from keygenreg.domain.reading import IngestError
-from keygenreg.engines.pypi import core_metadata, member_names, tar_members, zip_directory
-from keygenreg.engines.pypi.gunzip import GzipStream
+from keygenreg.engines.pypi import core_metadata, zip_directory
+from keygenreg.formats.archives import member_names, tar_members
+from keygenreg.formats.archives.gunzip import GzipStream
 
 #: How much of a ``.tar.gz`` is decompressed in search of PKG-INFO, in bytes; several build tools write it last.
 MOST_DECOMPRESSED = 2 * 1024**3

@@ -7,8 +7,9 @@ from typing import BinaryIO
 from packaging.version import InvalidVersion, Version
 
 from keygenreg.domain.reading import IngestError
-from keygenreg.engines.pypi import core_metadata, member_names, zip_directory
+from keygenreg.engines.pypi import core_metadata, zip_directory
 from keygenreg.engines.pypi.names import DistributionFile, normalize
+from keygenreg.formats.archives import member_names
 
 _INFO_SUFFIX = ".dist-info"
 _ARCHIVE = "The wheel"

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from attrs import frozen
 
 from keygenreg.domain.reading import IngestError
-from keygenreg.engines.pypi.member_names import shown
+from keygenreg.formats.archives.member_names import shown
 
 #: The most entries an archive may have.
 MOST_ENTRIES = 100_000

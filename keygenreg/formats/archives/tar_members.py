@@ -26,7 +26,7 @@ _SPARSE_MAP = "GNU.sparse"
 
 
 class Stream(Protocol):
-    """Where the archive comes from, such as :class:`~keygenreg.engines.pypi.gunzip.GzipStream`."""
+    """Where the archive comes from, such as :class:`~keygenreg.formats.archives.gunzip.GzipStream`."""
 
     def read(self, count: int) -> bytes: ...
 

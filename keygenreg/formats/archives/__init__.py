@@ -1,0 +1,1 @@
+"""Archives of strangers, read forward only and within bounds: gzip, tar, and the names of members."""
