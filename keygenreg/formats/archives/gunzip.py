@@ -19,7 +19,7 @@ _MOST_MEMBERS = 1000
 
 
 class GzipStream:
-    """Decompressed bytes of ``file``, at most ``limit`` of them."""
+    """Decompressed bytes of ``file``, at most ``limit`` of them; ``position`` counts those passed so far."""
 
     def __init__(self, file: BinaryIO, *, limit: int) -> None:
         self._file = file
@@ -29,6 +29,7 @@ class GzipStream:
         self._inflater = zlib.decompressobj(_GZIP)
         self._pending = memoryview(b"")
         self._ended = False
+        self.position = 0
 
     def read(self, count: int) -> bytes:
         """The next ``count`` bytes, fewer only at the end.
@@ -40,18 +41,21 @@ class GzipStream:
             pieces.append(bytes(self._pending[:count]))
             self._pending = self._pending[count:]
             count -= len(pieces[-1])
-        return b"".join(pieces)
+        data = b"".join(pieces)
+        self.position += len(data)
+        return data
 
     def skip(self, count: int) -> None:
         """Pass over ``count`` bytes.
 
         :raises IngestError: as :meth:`read`; also when the end comes before.
         """
-        while count:
+        while count > 0:
             if not self._fill():
                 raise IngestError("The archive ends in the middle of a member; upload it again.")
             step = min(count, len(self._pending))
             self._pending = self._pending[step:]
+            self.position += step
             count -= step
 
     def _fill(self) -> bool:

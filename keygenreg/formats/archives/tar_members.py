@@ -26,7 +26,13 @@ _SPARSE_MAP = "GNU.sparse"
 
 
 class Stream(Protocol):
-    """Where the archive comes from, such as :class:`~keygenreg.formats.archives.gunzip.GzipStream`."""
+    """
+    Where the archive comes from, such as :class:`~keygenreg.formats.archives.gunzip.GzipStream`.
+
+    ``position`` is the number of bytes read or skipped so far.
+    """
+
+    position: int
 
     def read(self, count: int) -> bytes: ...
 
@@ -35,7 +41,7 @@ class Stream(Protocol):
 
 @frozen
 class Member:
-    """One member; its ``size`` bytes of data are next in the stream until the iteration goes on."""
+    """One member; its ``size`` bytes of data come next in the stream."""
 
     name: str
     size: int
@@ -43,7 +49,7 @@ class Member:
 
 
 def members(stream: Stream) -> Iterator[Member]:
-    """Every member in order. Read a member's data only if you then stop: iterating goes on by skipping it.
+    """Every member in order. As much of its data as you like may be read before iterating further; the rest is skipped.
 
     :raises IngestError: no tar archive, damaged, cut short, more than :data:`MOST_MEMBERS` headers.
     """
@@ -62,9 +68,10 @@ def members(stream: Stream) -> Iterator[Member]:
             continue
         member = _overridden(member, overrides)
         overrides = {}
+        start = stream.position
         yield member
         if kind not in _WITHOUT_DATA:
-            stream.skip(_padded(member.size))
+            stream.skip(_padded(member.size) - (stream.position - start))
     raise IngestError(f"The archive has more than {MOST_MEMBERS} members, which is the limit.")
 
 
