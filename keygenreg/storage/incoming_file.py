@@ -23,7 +23,7 @@ _log = Logger()
 SLICE = 256 * 1024
 """Bytes are gathered until there are this many, then go to a thread."""
 
-MAX_IN_FLIGHT = 4 * 1024 * 1024
+MAX_IN_FLIGHT = 2 * 1024 * 1024
 """With this many bytes not yet written the sender is paused, until half of them are."""
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -86,6 +86,8 @@ class IncomingFile:
 
     async def discard(self) -> None:
         self._ending = True
+        if self.adopted or self._removed:
+            return
         self._pending, self._pending_size = [], 0
         try:
             await self._job(self._remove)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -53,6 +54,11 @@ class Metrics:
         self._expected: float | None = None
         self._measuring = LoopingCall(self._measure)
         self._measuring.clock = clock
+
+    def watch_connections(self, count: Callable[[], int]) -> None:
+        """Show what ``count`` says as the number of open connections."""
+        gauge = Gauge("keygenreg_connections", "Open connections of clients", registry=self.registry)
+        gauge.set_function(count)
 
     def start(self) -> None:
         """Begin to measure the reactor's lag."""

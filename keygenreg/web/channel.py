@@ -2,8 +2,9 @@
 
 What stock twisted.web (26.10) lets through and this does not: folded headers, ``Transfer-Encoding: identity``, transfer
 codings under HTTP/1.0, missing or several Host fields, targets without a leading slash, lengths of thousands of digits,
-bare CR, LF or NUL in chunk trailers, and anything that follows a header it has already refused. Its own 400 has neither
-headers nor body, and closing right after it loses the answer when the client is still sending.
+bare CR, LF or NUL in chunk trailers, anything that follows a header it has already refused, and a client that sends on
+without taking its answers. Its own 400 has neither headers nor body, and closing right after it loses the answer when
+the client is still sending.
 
 Leans on names of ``HTTPChannel`` that have no underscore-free form: ``_command``, ``_path``, ``_version``,
 ``_networkProducer``, ``_transferDecoder``, ``_finishRequestBody`` and ``_respondToBadRequestAndDisconnect``.
@@ -56,12 +57,15 @@ class EdgeChannel(HTTPChannel):
     _head_count = 0
     _pace = 0
     _dropped = 0
+    _done = None
 
     def connectionMade(self):
         self.MAX_LENGTH = self.site.limits.head_bytes
-        self.site.channels.add(self)
         self._enter(Phase.IDLE, self.site.limits.keep_alive)
         super().connectionMade()
+        if len(self.site.channels) >= self.site.limits.connections:
+            self.transport.abortConnection()
+        self.site.channels.add(self)
 
     def connectionLost(self, reason):
         self.site.channels.discard(self)
@@ -211,6 +215,8 @@ class EdgeChannel(HTTPChannel):
                 self._pace = 0
                 self._enter(Phase.BODY, self.site.limits.body_time)
         super().rawDataReceived(data)
+        if self._waitingForTransport and sum(map(len, self._dataBuffer)) > self._optimisticEagerReadSize:
+            self._networkProducer.pauseProducing()
 
     def hold_reading(self) -> None:
         """Read nothing more until :meth:`release_reading`: the store is behind, which is not the client's fault."""
@@ -229,7 +235,11 @@ class EdgeChannel(HTTPChannel):
             self._networkProducer.resumeProducing()
 
     def resumeProducing(self):
+        done, self._done = self._done, None
         super().resumeProducing()
+        if done is not None:
+            self.requests.insert(0, done)
+            self.requestDone(done)
         if self._held:
             self._networkProducer.pauseProducing()
 
@@ -252,6 +262,13 @@ class EdgeChannel(HTTPChannel):
         super().allContentReceived()
 
     def requestDone(self, request):
+        if self.persistent and self._waitingForTransport:
+            # A full buffer: requests that wait in ours are answered when the client has taken what it asked for, or a
+            # packet of small requests would become megabytes of answers in memory.
+            self._done = request
+            self.requests.remove(request)
+            self.still_sending()
+            return
         if self.persistent:
             self._enter(Phase.IDLE, self.site.limits.keep_alive)
         super().requestDone(request)

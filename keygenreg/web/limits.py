@@ -14,6 +14,7 @@ class Limits:
     """
     Sizes in bytes, times in seconds.
 
+    :ivar connections: open at a time; one more is closed at once.
     :ivar head_bytes: request line and headers together (431 beyond).
     :ivar head_count: header fields of one request (431 beyond).
     :ivar target_bytes: the request target (414 beyond).
@@ -27,6 +28,7 @@ class Limits:
         refusal is not lost in a reset connection.
     """
 
+    connections: int = 10_000
     head_bytes: int = 16 * 1024
     head_count: int = 100
     target_bytes: int = 8 * 1024

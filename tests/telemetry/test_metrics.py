@@ -73,6 +73,13 @@ def test_a_reactor_that_was_held_up_shows_as_lag(metrics, registry, clock):
     assert clock.getDelayedCalls() == []
 
 
+def test_open_connections_are_counted_when_somebody_looks(metrics, registry):
+    connections = {1, 2, 3}
+    metrics.watch_connections(lambda: len(connections))
+    connections.discard(1)
+    assert registry.get_sample_value("keygenreg_connections") == 2
+
+
 def test_the_resource_answers_what_a_prometheus_parser_reads(metrics, registry):
     metrics.ended(request())
     asked = DummyRequest([b""])

@@ -74,6 +74,8 @@ class Tree(Resource):
             blob = Watched(self.blob_path, self.blob_size)
             self.open_blobs.append(blob)
             return BlobReply(blob, '"tag"', 1_000_000_000.0, (("Content-Type", "application/x-test"),))
+        if path.startswith(b"/zeros/"):
+            return Reply(200, bytes(int(path[7:])))
         if path == b"/boom":
             raise RuntimeError("a secret detail")
         if path == b"/missing":

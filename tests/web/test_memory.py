@@ -90,6 +90,32 @@ def test_a_download_to_a_slow_client_does_not_stay_in_memory(process):
     assert process.most < 16 * MIB
 
 
+def test_a_packet_of_requests_does_not_become_a_pile_of_answers(process):
+    """Many requests at once, for 100 kB each, are answered one by one, as the client takes them."""
+    count, size = 1200, 100_000
+    with process.connect() as client:
+        client.send(f"GET /zeros/{size} HTTP/1.1\r\nHost: t\r\n\r\n".encode() * count)
+        for _ in range(count):
+            assert len(client.answer().body) == size
+            process.weigh()
+    assert process.most < 16 * MIB
+
+
+@pytest.mark.parametrize("path", ["/blob", "/zeros/400000000"])
+def test_what_a_client_sends_while_it_waits_for_an_answer_is_not_gathered(process, path):
+    """Sending on and on without reading makes the client wait, not the server grow."""
+    with process.connect() as client:
+        client.send(f"GET {path} HTTP/1.1\r\nHost: t\r\n\r\n".encode())
+        client.take(1000)
+        client.sock.settimeout(1)
+        sent = 0
+        with pytest.raises(TimeoutError):
+            while sent < 100 * MIB:
+                sent += client.sock.send(b"j" * 65536)
+                process.weigh()
+    assert process.most < 16 * MIB
+
+
 def test_a_crowd_of_slow_clients_is_carried(process):
     """A hundred downloads that hardly move cost at most one slice each; all files are closed in the end."""
     clients = [process.connect() for _ in range(100)]
