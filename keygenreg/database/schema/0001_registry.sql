@@ -376,6 +376,7 @@ CREATE UNIQUE INDEX releases_version ON releases (product_id, package_id, versio
     WHERE api_version IS DISTINCT FROM '1.0';
 CREATE UNIQUE INDEX releases_tag ON releases (product_id, package_id, tag) NULLS NOT DISTINCT
     WHERE tag IS NOT NULL AND tag <> '';
+CREATE INDEX releases_product ON releases (product_id);
 CREATE INDEX releases_by_version ON releases (account_id, version);
 CREATE INDEX releases_by_tag ON releases (account_id, tag) WHERE tag IS NOT NULL;
 CREATE INDEX releases_package ON releases (package_id, version_key DESC);
@@ -423,6 +424,7 @@ CREATE TABLE artifacts (
     FOREIGN KEY (release_id, account_id) REFERENCES releases (id, account_id) ON DELETE CASCADE
 );
 CREATE UNIQUE INDEX artifacts_filename ON artifacts (release_id, filename) WHERE status <> 'YANKED';
+CREATE INDEX artifacts_release ON artifacts (release_id);
 CREATE INDEX artifacts_by_filename ON artifacts (account_id, filename);
 CREATE INDEX artifacts_blob ON artifacts (blob_sha256) WHERE blob_sha256 IS NOT NULL;
 CREATE INDEX artifacts_listing ON artifacts (account_id, created DESC, ordinal DESC);
