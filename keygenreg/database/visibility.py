@@ -34,8 +34,11 @@ WHERE l.account_id = %(scope_account)s AND {environment_of_l} AND {mine}
 """
 
 _LICENSE_IS_BEARER = "l.id = %(scope_bearer)s"
-_LICENSE_OF_BEARER = """(l.owner_id = %(scope_bearer)s
-    OR l.id IN (SELECT lu.license_id FROM license_users lu WHERE lu.user_id = %(scope_bearer)s))"""
+# UNION, not OR: each half has an index, and an OR of them would read all licenses.
+_LICENSE_OF_BEARER = """l.id IN (
+    SELECT owned.id FROM licenses owned WHERE owned.owner_id = %(scope_bearer)s
+    UNION ALL
+    SELECT lu.license_id FROM license_users lu WHERE lu.user_id = %(scope_bearer)s)"""
 
 # api.md 4.1: ent(L, R) and win(L, R).
 _ENTITLED = "demand.needs <@ l.holds"
@@ -50,8 +53,12 @@ SELECT r.*, true AS permitted FROM releases r WHERE r.account_id = %(scope_accou
 
 _RELEASES_OF_PRODUCT = _RELEASES_OF_ALL + " AND r.product_id = %(scope_bearer)s"
 
+_READABLE_PRODUCT = """(p.distribution_strategy = 'OPEN'
+    OR (p.distribution_strategy = 'LICENSED' AND p.id IN (SELECT l.product_id FROM scope_licenses l)))"""
+
 # "open": readable by the whole world. "granted": NULL without a license that reaches the release, else whether one of
-# those that do is sound. OFFSET 0 keeps the planner from copying both into every place where they are used.
+# those that do is sound. OFFSET 0 keeps the planner from copying both into every place where they are used; the
+# condition on products spares most releases of other products the look at their constraints.
 _RELEASES_BY_LICENSE = f"""
 SELECT r.*, (access.open OR access.granted) AS permitted
 FROM releases r
@@ -65,7 +72,7 @@ CROSS JOIN LATERAL (
             WHERE l.product_id = r.product_id AND {_ENTITLED} AND {_IN_WINDOW}) AS granted OFFSET 0
 ) access
 WHERE r.account_id = %(scope_account)s AND {{environment_of_r}} AND r.status = 'PUBLISHED'
-  AND p.distribution_strategy <> 'CLOSED' AND (access.open OR access.granted IS NOT NULL)
+  AND {_READABLE_PRODUCT} AND (access.open OR access.granted IS NOT NULL)
 """
 
 _RELEASES_OF_ANYBODY = """
@@ -99,12 +106,6 @@ def _own(table: str, condition: str = "true") -> str:
     )
 
 
-_LICENSED_PRODUCT = "EXISTS (SELECT 1 FROM scope_licenses l WHERE l.product_id = p.id)"
-_READABLE_PRODUCT = (
-    f"(p.distribution_strategy = 'OPEN' OR (p.distribution_strategy = 'LICENSED' AND {_LICENSED_PRODUCT}))"
-)
-
-
 def _by_product(table: str, product: str, condition: str) -> str:
     return (
         f"SELECT t.* FROM {table} t JOIN products p ON p.id = {product} "
@@ -113,8 +114,10 @@ def _by_product(table: str, product: str, condition: str) -> str:
 
 
 _NOBODYS = "false"
-_USER_OF_MY_LICENSE = """EXISTS (SELECT 1 FROM licenses l WHERE l.id = %(scope_bearer)s AND (l.owner_id = t.id
-    OR EXISTS (SELECT 1 FROM license_users lu WHERE lu.license_id = l.id AND lu.user_id = t.id)))"""
+_USER_OF_MY_LICENSE = """t.id IN (
+    SELECT l.owner_id FROM licenses l WHERE l.id = %(scope_bearer)s
+    UNION ALL
+    SELECT lu.user_id FROM license_users lu WHERE lu.license_id = %(scope_bearer)s)"""
 _LICENSE_OF_PRODUCT = "t.policy_id IN (SELECT p.id FROM policies p WHERE p.product_id = %(scope_bearer)s)"
 _MY_ENTITLEMENT = "t.id IN (SELECT unnest(l.holds) FROM scope_licenses l)"
 _TOKEN_OF_PRODUCT = """t.bearer_product_id = %(scope_bearer)s
