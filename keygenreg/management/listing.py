@@ -22,12 +22,14 @@ class Listing:
     :param name: a few words for logs, ``"releases"``.
     :param select: ``SELECT alias.* ... WHERE ...``: it must end inside its WHERE clause and read ``visible_*`` names.
     :param table: the stored table, for the position of a cursor; ``alias``: its alias in the select.
+    :param unscoped: why the select reads no ``visible_*`` names, if it does not.
     """
 
     name: str
     select: str
     table: str
     alias: str
+    unscoped: str | None = None
     _queries: Mapping[tuple[bool, bool], Query] = field(init=False)
     _count: Query = field(init=False)
 
@@ -38,7 +40,7 @@ class Listing:
 
     @_count.default
     def _counting(self) -> Query:
-        return Query(f"count of {self.name}", f"SELECT count(*) AS count FROM ({self.select}) counted")
+        return Query(f"count of {self.name}", f"SELECT count(*) AS count FROM ({self.select}) counted", self.unscoped)
 
     def _query(self, after: bool, descending: bool) -> Query:
         direction, comparison = ("DESC", "<") if descending else ("ASC", ">")
@@ -53,6 +55,7 @@ class Listing:
             f"list of {self.name}",
             f"{self.select}{position} ORDER BY {alias}.created {direction}, {alias}.ordinal {direction} "
             "LIMIT %(page_limit)s OFFSET %(page_offset)s",
+            self.unscoped,
         )
 
     async def reply(

@@ -20,6 +20,12 @@ MANAGERS = ("admin", "developer", "environment")
 GRANTORS = ("admin", "developer", "environment", "product")
 
 
+def require_reader(call: Call) -> None:
+    """:raises Denied: the caller is neither staff nor an environment nor a product."""
+    if not call.grant.staff and call.grant.role not in ("environment", "product"):
+        raise Denied("Your role does not permit this.")
+
+
 def require_writer(call: Call, product_id: UUID | None, roles: tuple[str, ...] = WRITERS) -> None:
     """
     The caller must be one of ``roles``, and if it is a product, the one that the record belongs to.
@@ -42,6 +48,11 @@ def require_writable(
     :raises Denied: the role or owner does not permit it, or a global record was reached from a shared environment.
     """
     require_writer(call, product_id, roles)
+    require_same_environment(call, row)
+
+
+def require_same_environment(call: Call, row: dict) -> None:
+    """:raises Denied: a global record was reached from a shared environment, where it can only be read."""
     if row.get("environment_id") != call.grant.environment_id:
         raise Denied("This record belongs to another environment.")
 

@@ -3,29 +3,58 @@
 from __future__ import annotations
 
 from keygenreg.management.resources import (
+    accounts,
     artifact_writing,
     artifacts,
+    bearer_tokens,
     constraints,
     derived,
     downloads,
+    entitlements,
+    environments,
+    license_actions,
+    license_entitlements,
+    license_users,
+    licenses,
+    me,
     packages,
+    policies,
+    policy_entitlements,
     products,
     release_packages,
     release_writing,
     releases,
+    tokens,
     upgrades,
+    user_actions,
+    users,
 )
 
-ALL_ROUTES = (
-    products.ROUTES
-    + packages.ROUTES
-    + derived.ROUTES
-    + releases.ROUTES
-    + release_writing.ROUTES
-    + release_packages.ROUTES
-    + constraints.ROUTES
-    + upgrades.ROUTES
-    + artifacts.ROUTES
-    + artifact_writing.ROUTES
-    + downloads.ROUTES
+_RESOURCES = (
+    accounts,
+    artifact_writing,
+    artifacts,
+    bearer_tokens,
+    constraints,
+    derived,
+    downloads,
+    entitlements,
+    environments,
+    license_actions,
+    license_entitlements,
+    license_users,
+    licenses,
+    me,
+    packages,
+    policies,
+    policy_entitlements,
+    products,
+    release_packages,
+    release_writing,
+    releases,
+    tokens,
+    upgrades,
+    user_actions,
+    users,
 )
+ALL_ROUTES = tuple(route for resource in _RESOURCES for route in resource.ROUTES)

@@ -53,7 +53,11 @@ class Problems:
             return
         if looks_like_uuid(value):
             self.add(name, "INVALID", "must not look like an id")
-        if is_reserved(value):
+        self.reserved(attributes, name)
+
+    def reserved(self, attributes: Mapping[str, Any], name: str) -> None:
+        """A word that paths use."""
+        if is_reserved(attributes.get(name) or ""):
             self.add(name, "NOT_ALLOWED", "is reserved")
 
     def permissions(self, attributes: Mapping[str, Any], role: str) -> None:

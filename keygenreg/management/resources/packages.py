@@ -15,6 +15,7 @@ from keygenreg.management.call import Call
 from keygenreg.management.changes import delete, insert, update
 from keygenreg.management.listing import Listing
 from keygenreg.management.ownership import adopt_environment, require_writable, require_writer
+from keygenreg.management.resources import products
 from keygenreg.management.router import Route
 from keygenreg.management.rules import LONGEST_NAME, Problems
 from keygenreg.web.reply import Reply
@@ -131,6 +132,21 @@ async def show(call: Call, package: str) -> Reply:
     return call.ok(document(call, row))
 
 
+async def index_of_product(call: Call, product: str) -> Reply:
+    row = await products.find(call, product)
+    return await listed(call, str(row["id"]), f"/products/{row['id']}/packages")
+
+
+async def show_of_product(call: Call, product: str, package: str) -> Reply:
+    owner = await products.find(call, product)
+    rows = await call.database.rows(MATCHES, scope=call.scope, id=parse_uuid(package), key=package)
+    call.grant.require("package.read")
+    for row in rows:
+        if row["product_id"] == owner["id"]:
+            return call.ok(document(call, row))
+    raise call.not_found("package", package)
+
+
 async def create(call: Call) -> Reply:
     body = read_resource(CREATE, call.body)
     call.grant.require("package.create")
@@ -204,4 +220,6 @@ ROUTES = (
     Route("GET", "/packages/{package*}", show, credentials=False),
     Route("PATCH", "/packages/{package*}", change),
     Route("DELETE", "/packages/{package*}", remove),
+    Route("GET", "/products/{product*}/packages", index_of_product),
+    Route("GET", "/products/{product*}/packages/{package*}", show_of_product),
 )

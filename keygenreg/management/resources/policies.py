@@ -9,7 +9,13 @@ from keygenreg.management.body import Attribute, Relationship, Schema, read_reso
 from keygenreg.management.call import Call
 from keygenreg.management.changes import delete, insert, update
 from keygenreg.management.listing import Listing
-from keygenreg.management.ownership import LICENSORS, adopt_environment, require_writable, require_writer
+from keygenreg.management.ownership import (
+    LICENSORS,
+    adopt_environment,
+    require_reader,
+    require_writable,
+    require_writer,
+)
 from keygenreg.management.resources import policy_attributes, products
 from keygenreg.management.router import Route
 from keygenreg.web.reply import Reply
@@ -75,6 +81,7 @@ async def index(call: Call) -> Reply:
 
 
 async def index_of_product(call: Call, product: str) -> Reply:
+    require_reader(call)
     row = await products.find_to_read(call, product)
     return await listed(call, str(row["id"]), f"/products/{row['id']}/policies")
 
