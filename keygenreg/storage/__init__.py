@@ -1,1 +1,1 @@
-"""TODO-DOC storage."""
+"""Where the bytes of artifacts are: the interface of blob stores, and the stores."""

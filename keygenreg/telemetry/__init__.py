@@ -1,1 +1,1 @@
-"""TODO-DOC telemetry."""
+"""What operators see: the access log and the metrics."""

@@ -1,1 +1,1 @@
-"""TODO-DOC web."""
+"""The HTTP edge: connections, requests, uploads, and replies and blobs onto the wire."""

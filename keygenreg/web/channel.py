@@ -12,18 +12,16 @@ Leans on names of ``HTTPChannel`` that have no underscore-free form: ``_command`
 
 from __future__ import annotations
 
-import re
 from enum import Enum
 
 from twisted.internet.interfaces import ISSLTransport
 from twisted.web.http import HTTPChannel
 
 from keygenreg.domain.failures import BadRequest, Failure
+from keygenreg.web.head_rules import fault_of_head, is_persistent, origin_form
 from keygenreg.web.limits import HeadTooLarge, TargetTooLong, TooSlow
 from keygenreg.web.response_head import wire_form
 
-_ABSOLUTE = re.compile(rb"https?://([^/?#@]+)(/[^#]*|\?[^#]*)?\Z", re.IGNORECASE)
-_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:\d{0,5})?\Z")
 _MAX_LENGTH_DIGITS = 18
 _UNBOUNDED = 1 << 62
 
@@ -168,7 +166,10 @@ class EdgeChannel(HTTPChannel):
         if self._refused:
             return
         request = self.requests[-1]
-        failure = self._fault_of_head(request) or request.begin_body(self._command, self._path, self.length)
+        failure = fault_of_head(self._version, self._path, request.requestHeaders)
+        if failure is None:
+            self._path = origin_form(self._path, request.requestHeaders)
+            failure = request.begin_body(self._command, self._path, self.length)
         if failure is not None:
             self.refuse(failure)
             return
@@ -177,29 +178,8 @@ class EdgeChannel(HTTPChannel):
             self._enter(Phase.BODY, self.site.limits.body_time)
         super().allHeadersReceived()
 
-    def _fault_of_head(self, request) -> Failure | None:
-        headers = request.requestHeaders
-        if self._version == b"HTTP/1.0" and headers.hasHeader(b"Transfer-Encoding"):
-            return BadRequest("Transfer codings do not exist in HTTP/1.0.")
-        hosts = headers.getRawHeaders(b"Host", [])
-        if len(hosts) > 1 or (not hosts and self._version != b"HTTP/1.0"):
-            return BadRequest("A request has exactly one Host field.")
-        if hosts and _HOST.match(hosts[0]) is None:
-            return BadRequest("The Host field is not a host with an optional port.")
-        if absolute := _ABSOLUTE.match(self._path):
-            if _HOST.match(absolute[1]) is None:
-                return BadRequest("The request target names no host.")
-            headers.setRawHeaders(b"Host", [absolute[1]])
-            rest = absolute[2] or b"/"
-            self._path = rest if rest.startswith(b"/") else b"/" + rest
-        elif not self._path.startswith(b"/") and self._path != b"*":
-            return BadRequest("The request target is no path.")
-        return None
-
     def checkPersistence(self, request, version):
-        fields = request.requestHeaders.getRawHeaders(b"Connection", [])
-        tokens = {token.strip(b" \t").lower() for field in fields for token in field.split(b",")}
-        if version == b"HTTP/1.1" and b"close" not in tokens and not self.site.draining:
+        if is_persistent(version, request.requestHeaders) and not self.site.draining:
             return True
         request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
         return False

@@ -38,11 +38,11 @@ def claim_upload(method, target, headers):
     """``PUT /up/<max>[/<exact>]`` is an upload; ``/up/bad`` is a forged URL."""
     if method != b"PUT" or not target.startswith(b"/up/"):
         return None
-    parts = target.partition(b"?")[0].decode().split("/")[2:]
-    if parts[0] == "bad":
+    numbers = target.partition(b"?")[0].split(b"/")[2:]
+    if not all(number.isdigit() and len(number) < 12 for number in numbers):
         return NotFound("This upload URL is not valid.")
-    exact = int(parts[1]) if len(parts) > 1 else None
-    return UploadTarget(max_bytes=int(parts[0]), exact_bytes=exact, algorithms=frozenset({"sha512"}), claim="c")
+    most, exact = ([int(number) for number in numbers] + [None])[:2]
+    return UploadTarget(max_bytes=most, exact_bytes=exact, algorithms=frozenset({"sha512"}), claim="c")
 
 
 class Tree(Resource):
@@ -88,6 +88,8 @@ class Tree(Resource):
         return Reply(200, json.dumps({"path": path.decode("latin-1")}).encode(), JSON)
 
     async def _store(self, request) -> Reply:
+        if request.upload is None:
+            raise NotFound("Uploads are PUT.")
         digests = await request.upload.incoming.finish()
         if request.args.get(b"keep"):
             await self.blobs.adopt(request.upload.incoming)
