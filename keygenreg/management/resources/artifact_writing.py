@@ -13,7 +13,7 @@ from keygenreg.domain.failures import Denied, Unprocessable
 from keygenreg.domain.identifiers import filetype_fits, normal_filetype, normal_target
 from keygenreg.management.body import Attribute, Parsed, Relationship, Schema, read_resource
 from keygenreg.management.call import Call
-from keygenreg.management.changes import delete, insert, update
+from keygenreg.management.changes import delete, update
 from keygenreg.management.ownership import adopt_environment, require_writable, require_writer
 from keygenreg.management.preferences import NO_REDIRECT, preferences
 from keygenreg.management.resources.artifacts import document, find
@@ -39,6 +39,16 @@ SAME_NAME = Query(
     FROM artifacts a WHERE a.release_id = %(release)s AND a.filename = %(filename)s AND a.status <> 'YANKED'
     FOR UPDATE""",
     unscoped="names are unique in a release, seen or not",
+)
+#: The time is that of the insert, not of the transaction: as close to the answer as can be, see SAME_NAME.
+INSERT = Query(
+    "insert an artifact",
+    """INSERT INTO artifacts (id, account_id, environment_id, release_id, filename, filetype, filesize, platform, arch,
+        checksum, signature, metadata, created, updated)
+    SELECT gen_random_uuid(), %(account_id)s, %(environment_id)s, %(release_id)s, %(filename)s, %(filetype)s,
+        %(filesize)s, %(platform)s, %(arch)s, %(checksum)s, %(signature)s, %(metadata)s, t.now, t.now
+    FROM (SELECT clock_timestamp() AS now) t RETURNING *""",
+    unscoped="the release was found in the account",
 )
 REPROCESS = Query(
     "process an artifact again",
@@ -75,6 +85,7 @@ CREATE = Schema(
     },
 )
 UPDATE = Schema("artifacts", _CHANGEABLE)
+_NOTHING_SAID: dict[str, Any] = dict.fromkeys(CREATE.attributes) | {"metadata": {}}
 
 
 async def create(call: Call) -> Reply:
@@ -88,7 +99,8 @@ async def create(call: Call) -> Reply:
     async def work(transaction: Transaction) -> tuple[dict, str | None]:
         release = await _checked(call, transaction, body, values)
         owned = {"account_id": call.account_id, "environment_id": environment, "release_id": release["id"]}
-        return await insert(transaction, "artifacts", owned | values), release["engine"]
+        row = await transaction.one(INSERT, **_NOTHING_SAID | owned | values)
+        return row, release["engine"]
 
     row, engine = await call.database.transact(work)
     ticket = UploadTicket(call.account_id, row["id"], row["filesize"], _algorithms(engine, row["checksum"]))
