@@ -6,18 +6,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from twisted.logger import Logger
-from txpostgres.txpostgres import Cursor
 
 from keygenreg.database.cancellation import detached
 from keygenreg.database.connection_settings import ConnectionSettings
 from keygenreg.database.faults import NeverSent, SessionLost, as_failure, is_repeatable
 from keygenreg.database.query import Query
 from keygenreg.database.reading import Reading, StatementStopper
-from keygenreg.database.session import Session, open_session
+from keygenreg.database.session import Result, Session, open_session
 from keygenreg.database.session_pool import PoolState, SessionPool
 from keygenreg.database.statements import at_most_one, changes_data, compiled, exactly_one
 from keygenreg.database.transactions import Transaction, run_transaction
-from keygenreg.database.values import rows_of
 from keygenreg.domain.scope import Scope
 
 T = TypeVar("T")
@@ -75,7 +73,7 @@ class Database:
 
     async def rows(self, query: Query, /, scope: Scope | None = None, **params: Any) -> list[dict[str, Any]]:
         """All rows of the query."""
-        return rows_of(await self._run(query, scope, params))
+        return (await self._run(query, scope, params)).rows
 
     async def maybe(self, query: Query, /, scope: Scope | None = None, **params: Any) -> dict[str, Any] | None:
         """The row of a query that has at most one.
@@ -95,8 +93,8 @@ class Database:
         """Run a statement for its effect, to its end even if cancelled; returns the number of rows it changed."""
         sql, values = compiled(query, scope, params)
         reading = Reading(self._reactor, self._stopper)
-        cursor = await detached(self._statement(query, sql, values, reading, write=True), what=query.name)
-        return cursor.rowcount
+        result = await detached(self._statement(query, sql, values, reading, write=True), what=query.name)
+        return result.count
 
     async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run ``await work(transaction)`` between BEGIN and COMMIT, to its end even if cancelled.
@@ -112,7 +110,7 @@ class Database:
         await self._sessions.close(grace)
         self._stopper.close()
 
-    async def _run(self, query: Query, scope: Scope | None, params: dict[str, Any]) -> Cursor:
+    async def _run(self, query: Query, scope: Scope | None, params: dict[str, Any]) -> Result:
         sql, values = compiled(query, scope, params)
         reading = Reading(self._reactor, self._stopper)
         write = changes_data(query)
@@ -121,7 +119,7 @@ class Database:
 
     async def _statement(
         self, query: Query, sql: str, values: dict[str, Any], reading: Reading, *, write: bool
-    ) -> Cursor:
+    ) -> Result:
         attempt = 1
         while True:
             session = await reading.take(self._sessions)

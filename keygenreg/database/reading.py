@@ -8,10 +8,9 @@ from typing import Any
 import psycopg2
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.logger import Logger
-from txpostgres.txpostgres import Cursor
 
 from keygenreg.database.faults import SessionLost
-from keygenreg.database.session import Session
+from keygenreg.database.session import Result, Session
 from keygenreg.database.session_pool import SessionPool
 
 # Most reads end sooner than a request to stop them would arrive.
@@ -71,7 +70,7 @@ class Reading:
         finally:
             self._place = None
 
-    async def run(self, session: Session, sql: str, params: Mapping[str, Any]) -> Cursor:
+    async def run(self, session: Session, sql: str, params: Mapping[str, Any]) -> Result:
         """Run the read; returns only when nothing can hit the session's next statement any more."""
         self._session = session
         try:

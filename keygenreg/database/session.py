@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import psycopg2
+from attrs import frozen
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INERROR, Notify
 from twisted.internet.defer import DeferredLock
 from twisted.internet.error import ConnectionClosed
@@ -49,9 +50,21 @@ class _Connection(txpostgres.Connection):
         return raw is not None and not raw.closed and raw.info.status == _CONNECTION_OK
 
     def doRead(self) -> None:
+        self.reactor.removeReader(self)
+        if self._connection.closed:
+            return
+        opening = self._pollingD is not None
         try:
-            super().doRead()
+            self.continuePolling()
         except psycopg2.Error:
+            self._lost()
+            return
+        if opening:
+            # The polling has asked the reactor for what it waits for, or has reported its end.
+            return
+        if self.usable():
+            self.watch()
+        else:
             self._lost()
 
     def connectionLost(self, reason: Failure) -> None:
@@ -84,6 +97,14 @@ class _Connection(txpostgres.Connection):
         super().close()
 
 
+@frozen
+class Result:
+    """What a statement gave: its rows, if any, and how many rows it returned or changed."""
+
+    rows: list[dict[str, Any]]
+    count: int
+
+
 class Session:
     """An open connection. One statement runs at a time, further ones wait for their turn.
 
@@ -105,7 +126,8 @@ class Session:
         timer = self._reactor.callLater(CONNECT_TIMEOUT, self.close)
         try:
             await self._connection.connect(**keywords)
-        except (psycopg2.Error, ConnectionClosed, OSError) as error:
+        except (psycopg2.Error, ConnectionClosed, OSError, ValueError) as error:
+            # ValueError: the descriptor was gone before the reactor could watch it.
             self.close()
             raise SessionLost(str(error).strip()) from None
         finally:
@@ -116,8 +138,8 @@ class Session:
             raise SessionLost("the connection broke while it was opened")
         values.register(self._connection.pollable())
 
-    async def run(self, sql: str, params: Mapping[str, Any] | None = None) -> txpostgres.Cursor:
-        """Run one statement and return its finished cursor.
+    async def run(self, sql: str, params: Mapping[str, Any] | None = None) -> Result:
+        """Run one statement.
 
         :raises NeverSent: the connection was down already.
         :raises SessionLost: it went down; what the statement did is unknown.
@@ -132,10 +154,11 @@ class Session:
             cursor = self._connection.cursor()
             try:
                 await cursor.execute(sql, params)
+                # At once, as a cursor dies with its connection, which may be closed as soon as somebody else runs.
+                return Result(values.rows_of(cursor), cursor.rowcount)
             except Exception as error:
                 self._check(error)
                 raise
-            return cursor
         finally:
             self._turn.release()
 

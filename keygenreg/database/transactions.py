@@ -6,14 +6,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
-from txpostgres.txpostgres import Cursor
-
 from keygenreg.database.cancellation import detached
 from keygenreg.database.faults import NeverSent, SessionLost
 from keygenreg.database.query import Query
-from keygenreg.database.session import Session
+from keygenreg.database.session import Result, Session
 from keygenreg.database.statements import at_most_one, compiled, exactly_one
-from keygenreg.database.values import rows_of
 from keygenreg.domain.scope import Scope
 
 T = TypeVar("T")
@@ -31,7 +28,7 @@ class Transaction:
 
     async def rows(self, query: Query, /, scope: Scope | None = None, **params: Any) -> list[dict[str, Any]]:
         """All rows of the query."""
-        return rows_of(await self._run(query, scope, params))
+        return (await self._run(query, scope, params)).rows
 
     async def maybe(self, query: Query, /, scope: Scope | None = None, **params: Any) -> dict[str, Any] | None:
         """The row of a query that has at most one.
@@ -61,13 +58,13 @@ class Transaction:
 
     async def execute(self, query: Query, /, scope: Scope | None = None, **params: Any) -> int:
         """Run a statement for its effect and return the number of rows it changed."""
-        return (await self._run(query, scope, params)).rowcount
+        return (await self._run(query, scope, params)).count
 
     def end(self) -> None:
         """Make further use an error: the session belongs to somebody else from now on."""
         self._session = None
 
-    async def _run(self, query: Query, scope: Scope | None, params: dict[str, Any]) -> Cursor:
+    async def _run(self, query: Query, scope: Scope | None, params: dict[str, Any]) -> Result:
         sql, values = compiled(query, scope, params)
         return await detached(self._open_session().run(sql, values), what=query.name)
 

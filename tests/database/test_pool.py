@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from random import Random
 
 import psycopg2
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
@@ -270,6 +271,37 @@ class HealingTests(PoolTestCase):
         await self.until(lambda: self.active(slow))
         on_server(self.settings, "SELECT pg_terminate_backend(%s)", pid)
         self.assertNotEqual((await read)["pid"], pid)
+
+    async def test_storm(self):
+        """Under random ends of backends and leaving clients every answer belongs to its question; nothing is logged."""
+        database = self.open_database(connections=4)
+        echo = Query("echo after a moment", "SELECT %(n)s::int AS n FROM pg_sleep(random() * 0.01)", unscoped=TEST)
+        ending = Query(
+            "end some backends",
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND pid <> pg_backend_pid() ORDER BY random() LIMIT 2",
+            unscoped=TEST,
+        )
+        chance = Random(7)
+
+        async def client(number: int) -> None:
+            for _ in range(15):
+                read = self.start(database.one(echo, n=number))
+                if chance.random() < 0.3:
+                    self.reactor.callLater(chance.random() * 0.01, read.cancel)
+                try:
+                    self.assertEqual(await read, {"n": number})
+                except (CancelledError, Unavailable):
+                    continue
+
+        clients = gatherResults([self.start(client(number)) for number in range(20)])
+        killer = self.open_database(connections=1)
+        while not clients.called:
+            await killer.rows(ending)
+            await deferLater(self.reactor, 0.02)
+        await clients
+        await self.until(lambda: database.state.busy == 0)
+        self.assertEqual(await database.one(ONE), {"n": 1})
 
     async def test_write_over_a_dying_connection_fails_once(self):
         """A write whose backend is killed is Unavailable, since nobody knows what it did; later ones work."""
