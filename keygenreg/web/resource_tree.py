@@ -15,6 +15,7 @@ from keygenreg.web.engine import Engine
 from keygenreg.web.links import Addresses, engine_of_host, split_authority
 
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_SIGNED = (("uploads",), ("blobs",))
 _METHOD = re.compile(rb"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)\Z")
 
 
@@ -57,7 +58,8 @@ def place(parts: tuple[str, ...], method: str, host_engine: str | None, engines:
     :param host_engine: the engine whose package host was asked, if any.
     :raises NotFound: nothing is there.
     """
-    if parts[:1] == ("-",):
+    # On a package host, npm's own endpoints begin like that too.
+    if parts[:1] == ("-",) and (host_engine is None or parts[1:2] in _SIGNED):
         return Place("signed", parts[1:])
     if parts[:1] == ("v1",):
         return _api(parts[1:], method, engines)
