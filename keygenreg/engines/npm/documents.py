@@ -1,0 +1,157 @@
+"""The documents of the registry, as values and as bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from attrs import frozen
+
+from keygenreg.engines.npm.versions import LATEST, PackageVersion, dist_tags
+from keygenreg.formats.media_types import JSON, JSON_UTF8
+from keygenreg.formats.timestamps import api_time
+
+#: Media type of abbreviated documents. Without charset: pnpm takes only the type itself for an abbreviated document.
+INSTALL_V1 = "application/vnd.npm.install-v1+json"
+#: What metadata can be had as, in our order of preference.
+OFFERED = (JSON, INSTALL_V1)
+
+#: Members of a version in the abbreviated document; ``libc`` is not on npm's list, but installers look for it.
+ABBREVIATED = (
+    "name", "version", "deprecated", "dependencies", "acceptDependencies", "optionalDependencies", "devDependencies",
+    "bundleDependencies", "bundledDependencies", "peerDependencies", "peerDependenciesMeta", "bin", "directories",
+    "dist", "engines", "_hasShrinkwrap", "hasInstallScript", "funding", "cpu", "os", "libc",
+)  # fmt: skip
+# What the whole package says of itself is what its latest version says.
+_OF_LATEST = (
+    "description", "maintainers", "author", "contributors", "license", "repository", "homepage", "bugs", "keywords",
+)  # fmt: skip
+
+
+@frozen
+class Document:
+    """A rendered document: ``etag`` is strong, with its quotes."""
+
+    body: bytes
+    content_type: str
+    etag: str
+
+
+@frozen
+class Package:
+    """``versions``: highest first, at least one."""
+
+    name: str
+    created: datetime
+    versions: Sequence[PackageVersion]
+
+    @property
+    def modified(self) -> datetime:
+        return max(each.updated for each in self.versions)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return dist_tags(each.tagged for each in self.versions)
+
+
+def package_document(package: Package, media_type: str) -> Document:
+    """All versions of a package, in full or (:data:`INSTALL_V1`) with what installers need."""
+    content = _abbreviated(package) if media_type == INSTALL_V1 else _full(package)
+    return rendered(content, media_type)
+
+
+def version_document(version: PackageVersion, media_type: str) -> Document:
+    """One version."""
+    return rendered(_short(version) if media_type == INSTALL_V1 else version.manifest, media_type)
+
+
+def _full(package: Package) -> dict[str, Any]:
+    tags = package.tags
+    latest = next(each.manifest for each in package.versions if each.version == tags[LATEST])
+    return {
+        "_id": package.name,
+        "name": package.name,
+        "dist-tags": tags,
+        "versions": {each.version: each.manifest for each in package.versions},
+        "time": _times(package),
+    } | {member: latest[member] for member in _OF_LATEST if member in latest}
+
+
+def _abbreviated(package: Package) -> dict[str, Any]:
+    """With ``time``, which npm's own lacks: without it, installers with a minimum age of releases ask twice."""
+    return {
+        "name": package.name,
+        "modified": api_time(package.modified),
+        "dist-tags": package.tags,
+        "versions": {each.version: _short(each) for each in package.versions},
+        "time": _times(package),
+    }
+
+
+def _short(version: PackageVersion) -> dict[str, Any]:
+    return {member: version.manifest[member] for member in ABBREVIATED if member in version.manifest}
+
+
+def _times(package: Package) -> dict[str, str]:
+    """Only of versions in the document: others are nobody's business."""
+    times = {"created": api_time(package.created), "modified": api_time(package.modified)}
+    return times | {each.version: api_time(each.created) for each in package.versions}
+
+
+def search_results(found: Iterable[Mapping[str, Any]], total: int, now: datetime) -> Document:
+    """
+    :param found: package documents' members, as :func:`search_entry` makes them.
+    :param total: how many there are altogether.
+    """
+    objects = [{"package": package, "score": _SCORE, "searchScore": 1} for package in found]
+    return rendered({"objects": objects, "total": total, "time": api_time(now)}, JSON)
+
+
+_SCORE = {"final": 1, "detail": {"quality": 1, "popularity": 1, "maintenance": 1}}
+
+
+def search_entry(name: str, version: str, published: datetime, package: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    A package as search shows it; members of other types than npm expects are left out.
+
+    :param package: package.json of ``version``.
+    """
+    keywords = package.get("keywords")
+    maintainers = package.get("maintainers")
+    entry = {
+        "name": name,
+        "scope": name[1:].partition("/")[0] if name.startswith("@") else "unscoped",
+        "version": version,
+        "description": _text(package.get("description")),
+        "keywords": [each for each in keywords if isinstance(each, str)] if isinstance(keywords, list) else [],
+        "date": api_time(published),
+        "links": {"homepage": package["homepage"]} if isinstance(package.get("homepage"), str) else {},
+        "publisher": _person(package.get("author")),
+        "maintainers": [_person(each) for each in maintainers] if isinstance(maintainers, list) else [],
+    }
+    if isinstance(package.get("license"), str):
+        entry["license"] = package["license"]
+    return entry
+
+
+def _person(stated: object) -> dict[str, str]:
+    """A person of package.json, ``{"name": ...}`` or ``name <e-mail> (site)``."""
+    if isinstance(stated, dict):
+        return {"username": _text(stated.get("name")), "email": _text(stated.get("email"))}
+    name, _, rest = _text(stated).partition("<")
+    return {"username": name.partition("(")[0].strip(), "email": rest.partition(">")[0]}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def rendered(content: object, media_type: str = JSON) -> Document:
+    """Any content, with the entity tag of exactly these bytes as this type."""
+    body = orjson.dumps(content)
+    content_type = JSON_UTF8 if media_type == JSON else media_type
+    digest = hashlib.sha256(content_type.encode("ascii") + b"\x00" + body).hexdigest()
+    return Document(body, content_type, f'"{digest[:32]}"')

@@ -1,0 +1,81 @@
+"""Finding a package and its tarballs for a caller, and how the caller is refused."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from attrs import frozen
+
+from keygenreg.database.pool import Database
+from keygenreg.database.query import Query
+from keygenreg.domain.failures import Denied, NotFound, Unauthenticated
+from keygenreg.domain.grant import Grant
+from keygenreg.domain.identifiers import parse_uuid
+from keygenreg.engines.npm import queries
+
+#: Where credentials go; to be filled in with the registry as ``.npmrc`` names it.
+HOW_TO_AUTHENTICATE = (
+    "put it into .npmrc, as {registry}:_auth=BASE64 with license:KEY in Base64, or as {registry}:_authToken=TOKEN"
+)
+
+
+@frozen
+class Found:
+    """A package that the caller may read. ``public``: everybody may, and nobody in particular asks."""
+
+    id: UUID
+    name: str
+    created: datetime
+    public: bool
+
+
+@frozen
+class Lookup:
+    """
+    Looks for one caller.
+
+    :param registry: the registry's root as ``.npmrc`` names it.
+    """
+
+    database: Database
+    grant: Grant
+    registry: str
+
+    async def package(self, name: str) -> Found:
+        """
+        :param name: a package's name or id.
+        :raises NotFound: there is no such package, or not for this bearer.
+        :raises Unauthenticated: there is, and nobody said who is asking (decision 7).
+        """
+        grant = self.grant
+        with_global = grant.environment is None or grant.environment.shared
+        row = await self.database.maybe(
+            queries.PACKAGE, scope=grant.scope, name=name, id=parse_uuid(name), with_global=with_global
+        )
+        if row is not None and not row["visible"] and grant.bearer is None:
+            how = HOW_TO_AUTHENTICATE.format(registry=self.registry)
+            raise Unauthenticated(f"The package {name} needs a license key or token: {how}.", "TOKEN_MISSING")
+        if row is None or not row["visible"]:
+            raise NotFound(f"There is no package {name} here, or not for you.")
+        grant.require("package.read")
+        grant.require("artifact.read")
+        return Found(row["id"], row["key"], row["created"], row["open"] and grant.bearer is None)
+
+    async def tarballs(self, package: Found, query: Query, version: str | None = None) -> list[dict[str, Any]]:
+        """
+        The rows of a query about a package's tarballs; at least one.
+
+        :param version: for queries that ask for one version, or may.
+        :raises NotFound: there are none, or none for this bearer.
+        :raises Denied: all are in the bearer's scope, and the state of its licenses forbids them.
+        """
+        rows = await self.database.rows(query, scope=self.grant.scope, package=package.id, version=version)
+        permitted = [row for row in rows if row["permitted"]]
+        if rows and not permitted:
+            raise Denied(f"Your license does not permit access to {package.name}; it may be suspended.")
+        if not permitted:
+            wanted = "version" if version is None else f"version {version}"
+            raise NotFound(f"There is no {wanted} of {package.name} here, or not for you.")
+        return permitted

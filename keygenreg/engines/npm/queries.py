@@ -1,0 +1,86 @@
+"""SQL of the npm engine."""
+
+from __future__ import annotations
+
+from keygenreg.database.queries.artifacts import READABLE_BY_ALL
+from keygenreg.database.query import Query
+
+# The package whether the caller may see it or not: that decides between 401 and 404.
+PACKAGE = Query(
+    "package by name or id",
+    """SELECT p.id, p.key, p.created, p.metadata, pr.distribution_strategy = 'OPEN' AS open,
+        EXISTS (SELECT 1 FROM visible_packages v WHERE v.id = p.id) AS visible
+    FROM packages p JOIN products pr ON pr.id = p.product_id
+    WHERE p.account_id = %(scope_account)s AND p.engine = 'npm' AND (p.key = %(name)s OR p.id = %(id)s)
+    AND (p.environment_id IS NOT DISTINCT FROM %(scope_environment)s
+         OR (p.environment_id IS NULL AND %(with_global)s))
+    ORDER BY p.key = %(name)s DESC LIMIT 1""",
+)
+
+# Imports name the document as it lies in the tarball.
+_MANIFEST = """manifests m WHERE m.artifact_id = a.id AND m.content_path IN ('package.json', 'package/package.json')
+        ORDER BY m.created, m.ordinal LIMIT 1"""
+# Highest version first; of several tarballs of a version the oldest is the version's.
+_TARBALLS = """a.package_id = %(package)s AND a.status = 'UPLOADED'
+    ORDER BY a.version_key DESC, a.created, a.ordinal"""
+
+VERSIONS = Query(
+    "versions of a package",
+    f"""SELECT a.release_version, a.release_tag, a.release_status, a.channel, a.permitted, a.created, a.updated,
+        a.checksum, a.metadata, b.sha512, b.sha256, b.sha1, r.metadata AS release_metadata,
+        p.metadata AS package_metadata, manifest.content, manifest.metadata AS facts
+    FROM visible_artifacts a
+    JOIN releases r ON r.id = a.release_id
+    JOIN packages p ON p.id = a.package_id
+    LEFT JOIN blobs b ON b.sha256 = a.blob_sha256
+    CROSS JOIN LATERAL (SELECT m.content, m.metadata FROM {_MANIFEST}) manifest
+    WHERE (%(version)s::text IS NULL OR a.release_version = %(version)s) AND {_TARBALLS}""",
+)
+
+TAGS = Query(
+    "tags of a package",
+    f"""SELECT a.release_version, a.release_tag, a.channel, a.permitted
+    FROM visible_artifacts a WHERE EXISTS (SELECT 1 FROM {_MANIFEST}) AND {_TARBALLS}""",
+)
+
+TARBALL = Query(
+    "tarball of a version",
+    f"""SELECT a.*, {READABLE_BY_ALL} FROM visible_artifacts a
+    WHERE a.release_version = %(version)s AND EXISTS (SELECT 1 FROM {_MANIFEST}) AND {_TARBALLS} LIMIT 1""",
+)
+
+# Every word must occur in key, name, description or keywords. The document is not parsed here: it is any text at all.
+SEARCH = Query(
+    "packages found",
+    f"""SELECT p.key, best.release_version, best.created, best.content, count(*) OVER () AS total
+    FROM visible_packages p
+    CROSS JOIN LATERAL (
+        SELECT a.release_version, a.created, manifest.content
+        FROM visible_artifacts a CROSS JOIN LATERAL (SELECT m.content FROM {_MANIFEST}) manifest
+        WHERE a.package_id = p.id AND a.status = 'UPLOADED' AND a.permitted
+        ORDER BY a.release_tag IS NOT DISTINCT FROM 'latest' DESC, a.channel = 'stable' DESC, a.version_key DESC,
+            a.created, a.ordinal LIMIT 1
+    ) best
+    CROSS JOIN LATERAL (
+        SELECT lower(concat_ws(' ', p.key, p.name,
+            substring(best.content from '"description": *"((?:[^"\\\\]|\\\\.)*)"'),
+            substring(best.content from '"keywords": *\\[([^]]*)\\]'))) AS text
+    ) about
+    WHERE p.engine = 'npm'
+    AND NOT EXISTS (SELECT 1 FROM unnest(%(words)s::text[]) word WHERE strpos(about.text, word) = 0)
+    AND (%(prefix)s::text IS NULL OR starts_with(p.key, %(prefix)s))
+    ORDER BY lower(p.key) = %(exact)s DESC, p.key LIMIT %(size)s OFFSET %(start)s""",
+)
+
+_THE_BEARER = "a bearer's own name"
+#: By type of bearer: who that is, in words.
+NAMES = {
+    "users": Query("name of a user", "SELECT email AS name FROM users WHERE id = %(id)s", unscoped=_THE_BEARER),
+    "licenses": Query(
+        "name of a license", "SELECT name FROM licenses WHERE id = %(id)s", unscoped=_THE_BEARER
+    ),
+    "products": Query("name of a product", "SELECT name FROM products WHERE id = %(id)s", unscoped=_THE_BEARER),
+    "environments": Query(
+        "code of an environment", "SELECT code AS name FROM environments WHERE id = %(id)s", unscoped=_THE_BEARER
+    ),
+}

@@ -1,0 +1,217 @@
+"""The routes of the npm engine: documents, tarballs, and the registry's own endpoints below ``/-/``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from klein import Klein
+from klein.resource import KleinResource
+
+from keygenreg.domain.failures import NotAllowed, NotFound, Unauthenticated
+from keygenreg.engines.npm import documents, paths, queries, search
+from keygenreg.engines.npm.errors import VARY, as_reply
+from keygenreg.engines.npm.lookup import HOW_TO_AUTHENTICATE, Found, Lookup
+from keygenreg.engines.npm.versions import dist_tags, package_versions, tagged
+from keygenreg.formats.accept import best_match, require_api_accept
+from keygenreg.formats.conditional import format_http_date
+from keygenreg.formats.media_types import JSON
+from keygenreg.web.artifact_delivery import deliver
+from keygenreg.web.edge import answers, answers_unrouted
+from keygenreg.web.exchange import Exchange
+from keygenreg.web.parts import Parts
+from keygenreg.web.reply import BlobReply, Reply
+
+#: Every use comes back to us, so that new versions and lost rights show at once; mostly it ends with a 304.
+_CACHED = "{}, max-age=0, must-revalidate, no-transform"
+_READS = ["GET", "HEAD"]
+_HOW_TO_PUBLISH = (
+    "This registry is read-only for npm: publish with `keygenreg publish FILE --package NAME --engine npm --version "
+    "VERSION`, with the API or on the web page. A dist-tag is the tag of a release."
+)
+# Nothing is known of vulnerabilities here; what npm 6 and pnpm expect as "none found".
+_NO_ADVISORIES = {
+    "actions": [],
+    "advisories": {},
+    "muted": [],
+    "metadata": {
+        "vulnerabilities": {"info": 0, "low": 0, "moderate": 0, "high": 0, "critical": 0},
+        "dependencies": 0,
+        "devDependencies": 0,
+        "optionalDependencies": 0,
+        "totalDependencies": 0,
+    },
+}
+
+
+class NpmRoutes:
+    """The engine's one Klein."""
+
+    app = Klein()
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+
+    @app.route("/", methods=_READS)
+    @answers(as_reply)
+    async def root(self, exchange: Exchange) -> Reply:
+        """For those who look whether anything is here."""
+        await exchange.find_account()
+        return _reply(documents.rendered({"engine": "npm", "read_only": True}), "public")
+
+    @app.route("/-/ping", methods=_READS)
+    @answers(as_reply)
+    async def ping(self, exchange: Exchange) -> Reply:
+        await exchange.admit()
+        return _reply(documents.rendered({}), "private")
+
+    @app.route("/-/whoami", methods=_READS)
+    @answers(as_reply)
+    async def whoami(self, exchange: Exchange) -> Reply:
+        """The name of whom the credentials stand for."""
+        grant = await exchange.admit()
+        bearer = grant.bearer
+        if bearer is None:
+            raise Unauthenticated(_how_to_log_in(exchange), "TOKEN_MISSING")
+        row = await self.parts.database.maybe(queries.NAMES[bearer.type], id=bearer.id)
+        name = (row and row["name"]) or str(bearer.id)
+        return _reply(documents.rendered({"username": name}), "private")
+
+    @app.route("/-/v1/search", methods=_READS)
+    @answers(as_reply)
+    async def find(self, exchange: Exchange) -> Reply:
+        """Packages that the caller may see and install."""
+        grant = await exchange.admit()
+        grant.require("package.read")
+        wanted = search.parse(exchange.query)
+        rows = await self.parts.database.rows(
+            queries.SEARCH, scope=grant.scope, words=list(wanted.words), prefix=wanted.scope,
+            exact=wanted.text, size=wanted.size, start=wanted.start,
+        )  # fmt: skip
+        return _reply(search.results(rows, datetime.now(UTC)), "private")
+
+    @app.route("/-/package/<path:package>/dist-tags", methods=_READS)
+    @answers(as_reply)
+    async def tags(self, exchange: Exchange, package: str) -> Reply:
+        """Version by tag."""
+        lookup = await self._lookup(exchange)
+        found = await lookup.package(package)
+        tags = dist_tags(map(tagged, await lookup.tarballs(found, queries.TAGS)))
+        return _reply(documents.rendered(tags), _audience(found))
+
+    @app.route("/-/npm/v1/security/advisories/bulk", methods=["POST"])
+    @answers(as_reply)
+    async def advisories(self, exchange: Exchange) -> Reply:
+        """No advisories: a registry of its vendor's packages knows of none."""
+        await exchange.find_account()
+        return _reply(documents.rendered({}), "private")
+
+    @app.route("/-/npm/v1/security/audits", methods=["POST"])
+    @app.route("/-/npm/v1/security/audits/quick", methods=["POST"])
+    @answers(as_reply)
+    async def audits(self, exchange: Exchange) -> Reply:
+        """The same in the older form."""
+        await exchange.find_account()
+        return _reply(documents.rendered(_NO_ADVISORIES), "private")
+
+    @app.route("/<path:path>", methods=_READS)
+    @answers(as_reply)
+    async def read(self, exchange: Exchange, path: str) -> Reply | BlobReply:
+        """Whatever a package's name starts."""
+        target = paths.read_path(path)
+        if target is None:
+            await exchange.find_account()
+            raise NotFound("There is nothing at this path.")
+        if isinstance(target, paths.Tarball):
+            return await self._tarball(exchange, target)
+        accept = exchange.header("Accept")
+        require_api_accept(accept, documents.OFFERED)
+        media_type = best_match(accept, documents.OFFERED) or JSON
+        if isinstance(target, paths.Selected):
+            return await self._version(exchange, target, media_type)
+        return await self._package(exchange, target.name, media_type)
+
+    @app.route("/-/user/<path:user>", methods=["PUT", "POST", "DELETE"])
+    @app.route("/-/v1/login", methods=["PUT", "POST"])
+    @answers(as_reply)
+    async def log_in(self, exchange: Exchange, user: str = "") -> Reply:
+        """``npm login`` and ``npm logout`` are told where credentials go instead."""
+        await exchange.find_account()
+        raise NotAllowed(_how_to_log_in(exchange))
+
+    @app.route("/", methods=["POST", "PUT", "PATCH", "DELETE"], branch=True)
+    @answers(as_reply)
+    async def publish(self, exchange: Exchange) -> Reply:
+        """``npm publish`` and its kin are told how to publish instead."""
+        await exchange.find_account()
+        raise NotAllowed(_HOW_TO_PUBLISH)
+
+    async def _package(self, exchange: Exchange, name: str, media_type: str) -> Reply:
+        lookup = await self._lookup(exchange)
+        found = await lookup.package(name)
+        versions = await self._versions(exchange, lookup, found)
+        package = documents.Package(found.name, found.created, versions)
+        return _reply(documents.package_document(package, media_type), _audience(found), package.modified)
+
+    async def _version(self, exchange: Exchange, target: paths.Selected, media_type: str) -> Reply:
+        lookup = await self._lookup(exchange)
+        found = await lookup.package(target.name)
+        tags = dist_tags(map(tagged, await lookup.tarballs(found, queries.TAGS)))
+        version, *_ = await self._versions(exchange, lookup, found, tags.get(target.selector, target.selector))
+        return _reply(documents.version_document(version, media_type), _audience(found), version.updated)
+
+    async def _tarball(self, exchange: Exchange, target: paths.Tarball) -> Reply | BlobReply:
+        """The bytes of a version, under the same rules as everywhere (decision 2)."""
+        lookup = await self._lookup(exchange)
+        found = await lookup.package(target.name)
+        lookup.grant.require("release.download")
+        row, *_ = await lookup.tarballs(found, queries.TARBALL, target.version)
+        if not row["blob_sha256"]:
+            raise NotFound(f"The file of {found.name}@{target.version} is not in this registry.")
+        return await deliver(exchange, self.parts, lookup.grant, row)
+
+    async def _versions(self, exchange: Exchange, lookup: Lookup, found: Found, version: str | None = None):
+        rows = await lookup.tarballs(found, queries.VERSIONS, version)
+        base = _base(exchange)
+        versions = package_versions(rows, found.name, lambda each: paths.tarball_url(base, found.name, each))
+        if not versions:
+            raise NotFound(f"No version of {found.name} can be shown.")
+        return versions
+
+    async def _lookup(self, exchange: Exchange) -> Lookup:
+        return Lookup(self.parts.database, await exchange.admit(), paths.nerf_dart(_base(exchange)))
+
+
+def _base(exchange: Exchange) -> str:
+    request = exchange.request
+    return paths.registry_base(exchange.base_url, exchange.raw_target, len(request.prepath) + len(request.postpath))
+
+
+def _how_to_log_in(exchange: Exchange) -> str:
+    how = HOW_TO_AUTHENTICATE.format(registry=paths.nerf_dart(_base(exchange)))
+    return f"This registry has no log-in. If you have a license key or token, {how}."
+
+
+def _audience(found: Found) -> str:
+    return "public" if found.public else "private"
+
+
+def _reply(document: documents.Document, audience: str, modified: datetime | None = None) -> Reply:
+    headers = [
+        ("Content-Type", document.content_type),
+        ("ETag", document.etag),
+        ("Cache-Control", _CACHED.format(audience)),
+        VARY,
+    ]
+    if modified is not None:
+        headers.append(("Last-Modified", format_http_date(modified.timestamp())))
+    return Reply(200, document.body, headers)
+
+
+answers_unrouted(NpmRoutes.app, as_reply, refusal=_HOW_TO_PUBLISH)
+
+
+def resource(parts: Parts) -> KleinResource:
+    """The engine's resource, built once."""
+    return NpmRoutes(parts).app.resource()
