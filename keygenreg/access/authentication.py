@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from uuid import UUID
 
 from attrs import frozen
@@ -11,6 +9,7 @@ from attrs import frozen
 from keygenreg.access.passwords import Passwords
 from keygenreg.database.pool import Database
 from keygenreg.database.queries import access as queries
+from keygenreg.database.transactions import Transaction
 from keygenreg.domain.account import Account, Environment
 from keygenreg.domain.failures import Denied, Source, TooMany, Unauthenticated
 from keygenreg.domain.grant import Bearer
@@ -43,7 +42,6 @@ class Authenticator:
     database: Database
     passwords: Passwords
     uniform_errors: bool = False
-    wall_clock: Callable[[], float] = time.time
 
     async def authenticate(
         self,
@@ -115,13 +113,14 @@ class Authenticator:
         await self.limit_password_attempts(account, client, email)
         row = await self.database.maybe(queries.USER_BY_EMAIL, account=account.id, email=email)
         if row is None or not self._may_enter(row, environment):
-            # Spend the same time as for a known address, so that timing tells nothing.
+            # Spend the time of a comparison in every case, so that timing tells nothing.
             await self.passwords.verify(None, credential.password)
             raise wrong("EMAIL_INVALID", "There is no user with this e-mail address.")
         if row["password_hash"] is None:
             await self.passwords.verify(None, credential.password)
             raise wrong("PASSWORD_NOT_SUPPORTED", "This user has no password.")
         if not credential.password:
+            await self.passwords.verify(None, credential.password)
             raise wrong("PASSWORD_REQUIRED", "The password is missing.")
         if not await self.passwords.verify(row["password_hash"], credential.password):
             raise wrong("PASSWORD_INVALID", "The password is wrong.")
@@ -140,12 +139,14 @@ class Authenticator:
     async def limit_password_attempts(self, account: Account, client: str, email: str) -> None:
         """Count an attempt. :raises TooMany: there were too many within a minute (429)."""
         key = digest_of(account.secret_key, f"password attempt\n{client}\n{email}")
-        row = await self.database.transact(
-            lambda transaction: transaction.one(
-                queries.COUNT_ATTEMPT, key=key, seconds=WINDOW_SECONDS, limit=ATTEMPTS
-            )
-        )
-        if not row["allowed"]:
+
+        async def count(transaction: Transaction) -> bool:
+            # One after the other: attempts made at the same moment would all count the same past ones.
+            await transaction.rows(queries.QUEUE_ATTEMPT, key=key)
+            row = await transaction.one(queries.COUNT_ATTEMPT, key=key, seconds=WINDOW_SECONDS, limit=ATTEMPTS)
+            return row["allowed"]
+
+        if not await self.database.transact(count):
             raise TooMany(
                 "Too many password attempts; wait a minute.", "TOO_MANY_REQUESTS", retry_after=WINDOW_SECONDS
             )
@@ -164,7 +165,7 @@ def _reachable(bearer: UUID | None, token: UUID | None, environment: Environment
 def _license_permissions(row: dict, explicit: list[str] | None, account: Account) -> frozenset[str]:
     """A license has the permissions that it shares with its owner, if it has one (dump.md, licenses)."""
     permissions = bearer_permissions("license", explicit, account.settings)
-    if row["owner_id"] is not None and row["owner_permissions"] is not None:
+    if row["owner_id"] is not None:
         owner = bearer_permissions(row["owner_role"], row["owner_permissions"], account.settings)
         permissions &= owner
     return permissions

@@ -17,9 +17,14 @@ _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 MOST_WAITING = 64
 
 
+def _bytes(password: str) -> bytes:
+    # A lone surrogate, which JSON can spell, is no reason to fail.
+    return password.encode("utf-8", "surrogatepass")
+
+
 def hash_password(password: str) -> str:
     """The argon2id hash of a password, in its PHC string form. Slow on purpose: never call it in the reactor."""
-    return _HASHER.hash(password)
+    return _HASHER.hash(_bytes(password))
 
 
 # What an unknown user's password is compared with; nobody knows a password that fits.
@@ -29,7 +34,7 @@ _NOBODY = hash_password("\x00 no such user")
 def verify_password(stored: str | None, password: str) -> bool:
     """Whether a password fits a stored hash; ``None`` costs as much and never fits. Slow on purpose."""
     try:
-        return _HASHER.verify(stored or _NOBODY, password) and stored is not None
+        return _HASHER.verify(stored or _NOBODY, _bytes(password)) and stored is not None
     except (VerifyMismatchError, VerificationError, InvalidHashError):
         return False
 

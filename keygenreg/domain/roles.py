@@ -23,7 +23,8 @@ def _words(text: str) -> frozenset[str]:
 
 _READS = _words(
     "account.read admin.read arch.read artifact.read channel.read constraint.read engine.read entitlement.read "
-    "environment.read license.read package.read platform.read policy.read product.read release.read token.read user.read"
+    "environment.read license.read package.read platform.read policy.read product.read release.read token.read "
+    "user.read"
 )
 _DISTRIBUTION = _words(
     "artifact.{create,delete,update} package.{create,delete,update} "
@@ -54,13 +55,7 @@ _READ_ONLY = _READS | _words("release.download release.upgrade token.generate us
 _ENVIRONMENT = ALL - _words(
     "account.update admin.{create,delete,update,read} environment.{create,delete,update} environment.tokens.generate"
 )
-_PRODUCT = (
-    (_READS - _words("admin.read"))
-    | _DISTRIBUTION
-    | _LICENSING
-    | _TOKENS
-    | _words("product.update")
-) - _words("account.update")
+_PRODUCT = (_READS - _words("admin.read")) | _DISTRIBUTION | _LICENSING | _TOKENS | _words("product.update")
 
 _USER_DEFAULT = _words(
     "release.{read,download,upgrade} artifact.read package.read engine.read platform.read arch.read channel.read "

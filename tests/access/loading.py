@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from psycopg2.extensions import cursor as Cursor
-from psycopg2.extras import execute_values
+from psycopg2.extras import Json, execute_values
 
+from keygenreg.domain.token import digest_of
 from tests.access.records import Environment, License, Product, User, World
+
+
+def slug_of(account: UUID) -> str:
+    return f"account-{account}"
+
+
+def code_of(environment: Environment) -> str:
+    return f"Code-{environment.id}"
 
 
 def _rows(records, *values) -> list[tuple]:
@@ -27,6 +36,8 @@ def _links(records, others) -> list[tuple]:
     ]
 
 
+#: The secret key of every account: what tells two of them apart must never be this alone.
+ACCOUNT_SECRET = "secret"
 _OWN = "id, account_id, environment_id"
 _BEARER_COLUMNS = {
     "bearer_product_id": Product,
@@ -50,24 +61,30 @@ def load(world: World, cursor: Cursor) -> None:
 
     put(
         "accounts",
-        "id, slug, secret_key, ed25519_private_key, rsa_private_key, ecdsa_private_key",
-        [(account, str(account), "secret", "key", "key", "key") for account in world.accounts],
+        "id, slug, settings, secret_key, ed25519_private_key, rsa_private_key, ecdsa_private_key",
+        [(each, slug_of(each), Json(world.settings), ACCOUNT_SECRET, "key", "key", "key") for each in world.accounts],
     )
     put(
         "environments",
         "id, account_id, code, name, isolation_strategy",
-        [(e.id, e.account, str(e.id), "", "SHARED" if e.shared else "ISOLATED") for e in world.environments],
+        [(e.id, e.account, code_of(e), "", "SHARED" if e.shared else "ISOLATED") for e in world.environments],
     )
     put("entitlements", f"{_OWN}, code, name", _rows(world.entitlements, lambda e: str(e.id), lambda e: ""))
-    put("products", f"{_OWN}, name, distribution_strategy", _rows(world.products, lambda p: "", lambda p: p.strategy))
+    put(
+        "products",
+        f"{_OWN}, name, distribution_strategy, permissions",
+        _rows(world.products, lambda p: "", lambda p: p.strategy, lambda p: p.permissions),
+    )
     put(
         "users",
-        f"{_OWN}, email, role, banned",
+        f"{_OWN}, email, role, banned, permissions, password_hash",
         _rows(
             world.users,
-            lambda u: f"{u.id}@example.com",
+            lambda u: u.email,
             lambda u: u.role,
             lambda u: at(world.now) if u.banned else None,
+            lambda u: u.permissions,
+            lambda u: u.password_hash,
         ),
     )
     put(
@@ -83,14 +100,15 @@ def load(world: World, cursor: Cursor) -> None:
     )
     put(
         "licenses",
-        f"{_OWN}, policy_id, owner_id, key, expiry, suspended",
+        f"{_OWN}, policy_id, owner_id, key, expiry, suspended, permissions",
         _rows(
             world.licenses,
             lambda each: each.policy.id,
             lambda each: each.owner.id if each.owner else None,
-            lambda each: str(each.id),
+            lambda each: each.key,
             lambda each: at(each.expiry),
             lambda each: each.suspended,
+            lambda each: each.permissions,
         ),
     )
     put("license_users", f"{_OWN}, license_id, user_id", _links(world.licenses, lambda each: each.users))
@@ -137,8 +155,12 @@ def load(world: World, cursor: Cursor) -> None:
     for column, kind in _BEARER_COLUMNS.items():
         put(
             "tokens",
-            f"{_OWN}, {column}, digest",
+            f"{_OWN}, {column}, digest, expiry, permissions",
             _rows(
-                [t for t in world.tokens if isinstance(t.bearer, kind)], lambda t: t.bearer.id, lambda t: str(t.id)
+                [token for token in world.tokens if isinstance(token.bearer, kind)],
+                lambda t: t.bearer.id,
+                lambda t: digest_of(ACCOUNT_SECRET, t.secret),
+                lambda t: at(t.expiry),
+                lambda t: t.permissions,
             ),
         )

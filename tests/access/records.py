@@ -27,6 +27,7 @@ class Record:
 @define(eq=False, kw_only=True)
 class Product(Record):
     strategy: str = "LICENSED"
+    permissions: list[str] | None = None
 
 
 @define(eq=False, kw_only=True)
@@ -51,6 +52,12 @@ class Policy(Record):
 class User(Record):
     role: str = "user"
     banned: bool = False
+    permissions: list[str] | None = None
+    password_hash: str | None = None
+
+    @property
+    def email(self) -> str:
+        return f"{self.id}@example.com"
 
 
 @define(eq=False, kw_only=True)
@@ -61,6 +68,12 @@ class License(Record):
     expiry: datetime | None = None
     suspended: bool = False
     entitlements: list[Entitlement] = field(factory=list)
+    permissions: list[str] | None = None
+    key_prefix: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"{self.key_prefix}{self.id}"
 
     @property
     def product(self) -> Product:
@@ -94,11 +107,17 @@ class Constraint(Record):
 @define(eq=False, kw_only=True)
 class Token(Record):
     bearer: Product | License | User | Environment
+    expiry: datetime | None = None
+    permissions: list[str] | None = None
+
+    @property
+    def secret(self) -> str:
+        return f"{self.id}v3"
 
 
 @define(eq=False, kw_only=True)
 class World:
-    """All records of a registry at the moment ``now``."""
+    """All records of a registry at the moment ``now``; ``settings`` are those of each of its accounts."""
 
     now: datetime
     accounts: list[UUID] = field(factory=list)
@@ -113,6 +132,7 @@ class World:
     artifacts: list[Artifact] = field(factory=list)
     constraints: list[Constraint] = field(factory=list)
     tokens: list[Token] = field(factory=list)
+    settings: dict = field(factory=dict)
 
     def needs(self, release: Release) -> set[Entitlement]:
         return {constraint.entitlement for constraint in self.constraints if constraint.release is release}

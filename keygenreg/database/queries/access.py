@@ -12,7 +12,9 @@ FROM accounts """
 ACCOUNT_BY_ID = Query("account by id", _ACCOUNT + "WHERE id = %(id)s", unscoped=_WHO)
 ACCOUNT_BY_SLUG = Query("account by slug", _ACCOUNT + "WHERE slug = %(slug)s", unscoped=_WHO)
 ACCOUNT_BY_HOST = Query(
-    "account by host name", _ACCOUNT + "WHERE lower(cname) = %(host)s OR lower(domain) = %(host)s", unscoped=_WHO
+    "account by host name",
+    _ACCOUNT + "WHERE lower(cname) = %(host)s OR lower(domain) = %(host)s ORDER BY created, ordinal LIMIT 1",
+    unscoped=_WHO,
 )
 OLDEST_ACCOUNT = Query("oldest account", _ACCOUNT + "ORDER BY created, ordinal LIMIT 1", unscoped=_WHO)
 
@@ -66,6 +68,9 @@ USER_BY_EMAIL = Query(
     unscoped=_WHO,
 )
 
+QUEUE_ATTEMPT = Query(
+    "queue for counting a password attempt", "SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 0))", unscoped=_WHO
+)
 COUNT_ATTEMPT = Query(
     "count a password attempt",
     """WITH recent AS (SELECT count(*) AS n FROM password_attempts
