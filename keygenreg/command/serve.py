@@ -51,5 +51,9 @@ def serve(config: Path | None, **options: Any) -> None:
 def begin_logging(level: str) -> None:
     """Write messages of a level and above to standard error; what others print stays where they print it."""
     least = LogLevelFilterPredicate(LogLevel.lookupByName(level))
+    if level == "info":
+        # Twisted tells of every factory and port, which says nothing to operators.
+        for namespace in ("twisted", "log_legacy"):
+            least.setLogLevelForNamespace(namespace, LogLevel.warn)
     observer = FilteringLogObserver(textFileLogObserver(sys.stderr), [least])
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
