@@ -35,8 +35,8 @@ Finish = Callable[[Exchange, AnyReply], AnyReply]
 NEVER_STORED = "no-transform, no-store, max-age=0"
 _EXPOSED = (
     "Content-Length, Content-Range, Date, Digest, ETag, Keygen-Account, Keygen-Bearer, Keygen-Date, Keygen-Digest, "
-    "Keygen-Environment, Keygen-Signature, Keygen-Token, Keygen-Version, Link, Location, Retry-After, "
-    "WWW-Authenticate, X-Request-Id"
+    "Keygen-Edition, Keygen-Environment, Keygen-Mode, Keygen-Revision, Keygen-Signature, Keygen-Token, Keygen-Version, "
+    "Link, Location, Retry-After, WWW-Authenticate, X-Request-Id"
 )
 EDITION = "keygenreg"
 
