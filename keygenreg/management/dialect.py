@@ -98,12 +98,13 @@ def read_dialect(header: str | None, account_default: str | None) -> Dialect:
 
     :raises BadRequest: the header names a version that is none of ours (400 ``INVALID_API_VERSION``).
     """
-    asked = (header or "").strip().removeprefix("v")
+    asked = (header or "").strip()
     if not asked:
         return Dialect(_minor(account_default) if account_default in SUPPORTED else CURRENT)
-    if asked not in SUPPORTED:
+    version = asked.removeprefix("v")
+    if version not in SUPPORTED:
         raise BadRequest(f"There is no API version {asked[:16]!r}; the current one is 1.8.", "INVALID_API_VERSION")
-    return Dialect(_minor(asked))
+    return Dialect(_minor(version))
 
 
 def answering_dialect(header: str | None, account_default: str | None) -> Dialect:
