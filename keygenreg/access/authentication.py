@@ -138,7 +138,7 @@ class Authenticator:
 
     async def limit_password_attempts(self, account: Account, client: str, email: str) -> None:
         """Count an attempt. :raises TooMany: there were too many within a minute (429)."""
-        key = digest_of(account.secret_key, f"password attempt\n{client}\n{email}")
+        key = digest_of(account.secret_key, f"password attempt\n{account.id}\n{client}\n{email}")
 
         async def count(transaction: Transaction) -> bool:
             # One after the other: attempts made at the same moment would all count the same past ones.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 from attrs import field, frozen
@@ -28,13 +30,13 @@ def hash_password(password: str) -> str:
 
 
 # What an unknown user's password is compared with; nobody knows a password that fits.
-_NOBODY = hash_password("\x00 no such user")
+_NOBODY = hash_password(secrets.token_hex())
 
 
 def verify_password(stored: str | None, password: str) -> bool:
     """Whether a password fits a stored hash; ``None`` costs as much and never fits. Slow on purpose."""
     try:
-        return _HASHER.verify(stored or _NOBODY, _bytes(password)) and stored is not None
+        return _HASHER.verify(_NOBODY if stored is None else stored, _bytes(password)) and stored is not None
     except (VerifyMismatchError, VerificationError, InvalidHashError):
         return False
 
