@@ -58,6 +58,7 @@ class ProcessingService(Service):
             (_loop(reactor, self.sweeper.sweep_files), COLLECT, False),
             (_loop(reactor, self.collector.collect), COLLECT, False),
         ]
+        self._ending: list[Deferred[LoopingCall]] = []
 
     async def process(self, artifact_id: UUID) -> None:
         """Process an uploaded artifact; returns when it is done or set aside."""
@@ -65,8 +66,7 @@ class ProcessingService(Service):
 
     def startService(self) -> None:
         super().startService()
-        for loop, interval, now in self._loops:
-            loop.start(interval, now=now)
+        self._ending = [loop.start(interval, now=now) for loop, interval, now in self._loops]
 
     def stopService(self) -> Deferred[None]:
         """Fires when nothing of ours runs any more."""
@@ -74,13 +74,12 @@ class ProcessingService(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        ending = []
         for loop, _interval, _now in self._loops:
             if loop.running:
-                ending.append(loop.deferred)
                 loop.stop()
         await self.runner.stop()
-        for ended in ending:
+        # Each fires when the call of its loop that is under way has ended.
+        for ended in self._ending:
             await ended
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from keygenreg.access.account_keys import generate_account_keys
 from keygenreg.domain import token as tokens
 from tests.daemon_fixtures import Account, Api
 
@@ -33,6 +34,9 @@ def token_of(account: Account, type: str, identifier: str, environment: str | No
         str(uuid4()), account.id, environment, identifier, tokens.digest_of(secret_key, raw),
     )  # fmt: skip
     return account.admin.as_(raw)
+
+
+KEYS = generate_account_keys()
 
 
 def product_api(account: Account, product: dict) -> Api:
