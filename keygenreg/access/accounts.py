@@ -35,17 +35,11 @@ class Accounts:
         """
         if self.singleplayer:
             account = await self._by_reference(self.only) if self.only else await self._oldest()
-            named = reference is None or reference == account.slug or parse_uuid(reference) == account.id
-            if account is None or not named:
-                raise self._unknown(reference)
-            return account
+            return self._named(account, reference)
         row = await self.database.maybe(queries.ACCOUNT_BY_HOST, host=host)
         if row is not None:
-            account = _account(row)
             # A host of its own stands for its account; a path may repeat it but not name another's.
-            if reference is None or reference == account.slug or parse_uuid(reference) == account.id:
-                return account
-            raise self._unknown(reference)
+            return self._named(_account(row), reference)
         if reference is None:
             raise NotFound("This path needs an account: use /v1/accounts/<account>/...")
         return await self._by_reference(reference)
@@ -86,6 +80,12 @@ class Accounts:
         if row is None:
             raise self._unknown(reference)
         return _account(row)
+
+    @classmethod
+    def _named(cls, account: Account, reference: str | None) -> Account:
+        if reference is None or reference == account.slug or parse_uuid(reference) == account.id:
+            return account
+        raise cls._unknown(reference)
 
     @staticmethod
     def _unknown(reference: str | UUID | None) -> NotFound:
