@@ -82,9 +82,10 @@ class EmbeddedPostgres:
         self._directory.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
         await self._acquire_lock()
         try:
-            retract(self._directory)
             self._server = ServerProcess(self._reactor, self._cluster, self._server_settings)
             await self._server.settle()
+            # Only now is nobody left who could still be using the socket directory of a daemon that was killed.
+            retract(self._directory)
             sockets = str(socket_directory(self._server.identity))
             self._settings = ConnectionSettings(sockets, PORT, APPLICATION_NAME, self._cluster.password(), DATABASE)
             announce(self._directory, self._settings, ready=False)

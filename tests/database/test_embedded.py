@@ -83,6 +83,13 @@ class Daemon:
         self.process.communicate(timeout=_PATIENCE)
         assert self.process.returncode == 0
 
+    def leave(self) -> None:
+        """End it as well as it goes, whatever state it is in."""
+        try:
+            self.process.communicate(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
     def kill(self) -> None:
         """End it as the kernel does when memory runs out."""
         self.process.kill()
@@ -109,7 +116,7 @@ def daemon(place: Path) -> Iterator[Callable[..., Daemon]]:
 
     yield start
     for one in started:
-        one.kill()
+        one.leave()
     until(lambda: not servers_below(place))
 
 
