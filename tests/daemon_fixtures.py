@@ -125,7 +125,9 @@ class Api:
         """
         Create a resource; relationships are ``name=("type", id)``. Gives the ``data`` of the answer.
         """
-        linked = {name: {"data": {"type": kind, "id": identifier}} for name, (kind, identifier) in relationships.items()}
+        linked = {
+            name: {"data": {"type": kind, "id": identifier}} for name, (kind, identifier) in relationships.items()
+        }
         document = {"data": {"type": type, "attributes": attributes or {}, "relationships": linked}}
         answer = self.post(path, document)
         if answer.status not in (200, 201):
@@ -140,8 +142,14 @@ class Api:
         return self.make("/packages", "packages", given, product=("products", product["id"]))
 
     def make_release(
-        self, product: dict, version: str = "1.0.0", *, package: dict | None = None, status: str = "PUBLISHED",
-        channel: str = "stable", **attributes: Any,
+        self,
+        product: dict,
+        version: str = "1.0.0",
+        *,
+        package: dict | None = None,
+        status: str = "PUBLISHED",
+        channel: str = "stable",
+        **attributes: Any,
     ) -> dict:
         given = {"version": version, "channel": channel, "status": status, **attributes}
         related = {"product": ("products", product["id"])}
@@ -184,7 +192,9 @@ def basic(user: str, password: str) -> str:
 class Daemon:
     """A ``keygenreg serve`` child process on a data directory."""
 
-    def __init__(self, data_dir: Path, *options: str, port: int | None = None, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, data_dir: Path, *options: str, port: int | None = None, env: dict[str, str] | None = None
+    ) -> None:
         self.data_dir = data_dir
         self.port = port or free_port()
         self.url = f"http://localhost:{self.port}"
@@ -194,7 +204,16 @@ class Daemon:
         self.process: subprocess.Popen | None = None
 
     def start(self) -> Daemon:
-        command = [sys.executable, "-m", "keygenreg", "serve", "--data-dir", str(self.data_dir), "--port", str(self.port)]
+        command = [
+            sys.executable,
+            "-m",
+            "keygenreg",
+            "serve",
+            "--data-dir",
+            str(self.data_dir),
+            "--port",
+            str(self.port),
+        ]
         environment = os.environ | {"KEYGENREG_OPERATOR_PORT": "0"} | self.env
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([*command, *self.options], stdout=log, stderr=log, env=environment)
@@ -290,9 +309,7 @@ def account(daemon: Daemon, daemon_connection: Any) -> Account:
     slug = f"t-{uuid4().hex}"
     daemon_connection.autocommit = False
     try:
-        made = create_account(
-            daemon_connection, slug, f"{slug[:20]}@example.com", "admin password", keys=_KEYS
-        )
+        made = create_account(daemon_connection, slug, f"{slug[:20]}@example.com", "admin password", keys=_KEYS)
     finally:
         daemon_connection.autocommit = True
     return Account(daemon, daemon_connection, made)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TextIO
 
@@ -43,6 +44,10 @@ class Telemetry:
         if where:
             self._access_log = AccessLog(partial(_open, where), reactor, secret_paths=_SECRET_PATHS)
         self.observers = (self._metrics, *([self._access_log] if self._access_log else []))
+
+    def watch_connections(self, count: Callable[[], int]) -> None:
+        """Show what ``count`` says as the number of open connections."""
+        self._metrics.watch_connections(count)
 
     def start(self) -> None:
         self._metrics.start()

@@ -73,7 +73,8 @@ def build(settings: Settings, database: Database, signing_key: bytes, reactor: A
     disk_pool = ThreadPool(0, _DISK_THREADS, "disk")
     password_pool = ThreadPool(0, _PASSWORD_THREADS, "passwords")
     reading_pool = ThreadPool(0, settings.processing.threads, "reading")
-    blobs = FilesystemBlobStore(settings.storage.data_dir, DiskThreads(reactor, disk_pool))
+    disk = DiskThreads(reactor, disk_pool)
+    blobs = FilesystemBlobStore(settings.storage.data_dir, disk)
     blobs.prepare()
     passwords = Passwords(reactor, password_pool)
     singleplayer = settings.server.mode == "singleplayer"
@@ -115,8 +116,10 @@ def build(settings: Settings, database: Database, signing_key: bytes, reactor: A
         limits=_limits(settings),
         claim_upload=claimer(delivery, settings.uploads.max_bytes),
         blobs=blobs,
+        disk=disk,
         observers=telemetry.observers,
     )
+    telemetry.watch_connections(lambda: len(site.channels))
     return WebProcess(site, processing, database, (disk_pool, password_pool, reading_pool), telemetry)
 
 

@@ -23,7 +23,7 @@ SHORTEST_LINK, LONGEST_LINK = 60, 7 * 24 * 3600
 
 @frozen
 class UploadTicket:
-    """Permission to store one artifact's bytes. ``size`` is the declared length in bytes, ``None`` when not declared."""
+    """Permission to store one artifact's bytes. ``size`` is the declared length in bytes, ``None`` without one."""
 
     account_id: UUID
     artifact_id: UUID

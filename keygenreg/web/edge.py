@@ -70,6 +70,7 @@ class Edge:
             proxies=self.proxies,
             account_reference=getattr(request, "account_reference", None),
         )
+        request.client_address = exchange.client_address or None
 
         async def run() -> AnyReply:
             try:
@@ -162,7 +163,7 @@ def answers_unrouted(app: Klein, failure_form: FailureForm, *, refusal: str) -> 
 
 
 class _Answering(Resource):
-    """A resource that answers with a handler. Klein leaves the end of a request to a resource, in error handlers too."""
+    """Answers with a handler. To a resource Klein leaves the end of a request, in error handlers too."""
 
     isLeaf = True
 

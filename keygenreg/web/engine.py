@@ -22,7 +22,7 @@ class Engine:
     One protocol.
 
     ``resource`` builds the engine's one Klein resource, once, from the daemon's parts.
-    ``root_methods`` are those for which the engine itself answers at its base path (else the ``engines`` resource does).
+    ``root_methods`` are those that the engine itself answers at its base path (else the ``engines`` resource does).
     ``registry_prefix`` is a path at the root of every host that belongs to the engine too (``v2`` for OCI).
     """
 

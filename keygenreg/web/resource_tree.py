@@ -132,6 +132,7 @@ class Tree(Resource):
         except Failure as failure:
             return self._refuse(request, failure)
         request.account_reference = found.account
+        request.engine = found.owner
         # Klein joins these with "/" before it matches a route.
         request.prepath = []
         request.postpath = [part.encode("utf-8") for part in found.path]

@@ -33,10 +33,8 @@ def build_wheel(folder: Path, name: str, version: str, answer: int) -> Path:
         """)
     )
     wheels = folder / "wheels"
-    subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(wheels), str(source)],
-        check=True,
-    )
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", wheels, source]
+    subprocess.run([str(word) for word in command], check=True)
     (wheel,) = wheels.glob(f"{module}-{version}-*.whl")
     return wheel
 
@@ -96,7 +94,8 @@ class Installer:
     def install(self, index: str, requirement: str = "kestrel-client", *more: str) -> Ran:
         env = environment(self.home, PIP_CONFIG_FILE="/dev/null", UV_NO_CONFIG="1", UV_PYTHON_DOWNLOADS="never")
         if self.name == "pip":
-            options = ["--no-cache-dir", "--no-input", "--disable-pip-version-check", "--upgrade"]
+            # pip tells the status of an index only when it is asked to be talkative.
+            options = ["-vv", "--no-cache-dir", "--no-input", "--disable-pip-version-check", "--upgrade"]
             command = [sys.executable, "-m", "pip", "install", *options, "--index-url", index]
         else:
             options = ["--cache-dir", self.home / "uv-cache", "--python", sys.executable, "--upgrade", "--refresh"]
@@ -133,7 +132,7 @@ def test_a_token_installs(vendor: Vendor, installer: Installer):
 
 def test_without_a_key_it_says_so(vendor: Vendor, installer: Installer):
     words = installer.install(vendor.index()).failed().words
-    assert "401" in words or "No matching distribution" in words or "unauthorized" in words.lower()
+    assert "401" in words
 
 
 def test_a_wrong_key_is_refused(vendor: Vendor, installer: Installer):
@@ -146,7 +145,7 @@ def test_a_suspended_license_is_refused_at_once(vendor: Vendor, installer: Insta
     assert vendor.account.admin.post(f"/licenses/{vendor.license['id']}/actions/suspend").status == 200
     again = "--force-reinstall" if installer.name == "pip" else "--reinstall"
     words = installer.install(vendor.licensed_index, "kestrel-client", again).failed().words
-    assert "403" in words or "No matching distribution" in words
+    assert "403" in words
 
 
 def test_an_open_product_installs_anonymously(account: Account, wheels: dict[str, Path], installer: Installer):
@@ -163,4 +162,5 @@ def test_hashes_are_checked(vendor: Vendor, installer: Installer, home: Path):
     requirements.write_text(f"kestrel-client==1.0.0 --hash=sha256:{digest}\n")
     installer.install(vendor.licensed_index, "--require-hashes", "-r", str(requirements)).ok()
     requirements.write_text(f"kestrel-client==1.0.0 --hash=sha256:{'0' * 64}\n")
+    installer.target = home / "other"
     installer.install(vendor.licensed_index, "--require-hashes", "-r", str(requirements)).failed()
