@@ -13,6 +13,8 @@ from tests.engines.pypi.archives import METADATA, SDIST_NAME, WHEEL_NAME, sdist,
 from tests.engines.pypi.reading_html import read_page
 
 JSON = "application/vnd.pypi.simple.v1+json"
+#: One build: an archive holds the time of its making.
+WHEEL = wheel()
 PIP = f"{JSON}, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"
 
 
@@ -25,7 +27,7 @@ class Shop:
         self.product = self.admin.make_product(strategy)
         self.package = self.admin.make_package(self.product, "Acme", "pypi")
         self.release = self.admin.make_release(self.product, package=self.package)
-        self.wheel = self.admin.make_artifact(self.release, WHEEL_NAME, wheel())
+        self.wheel = self.admin.make_artifact(self.release, WHEEL_NAME, WHEEL)
         self.policy = self.admin.make_policy(self.product)
         self.license = self.admin.make_license(self.policy)
         self.key = self.license["attributes"]["key"]
@@ -130,7 +132,7 @@ class TestNegotiation:
 class TestProject:
     def test_json_says_all_about_a_wheel(self, shop: Shop):
         (file,) = shop.page().json["files"]
-        content = wheel()
+        content = WHEEL
         assert file["filename"] == WHEEL_NAME
         assert file["hashes"]["sha256"] == hashlib.sha256(content).hexdigest()
         assert file["size"] == len(content)
@@ -149,13 +151,13 @@ class TestProject:
         (read,) = [package for package in page.packages if package.filename == WHEEL_NAME]
         assert read.requires_python == ">=3.9"
         assert read.has_metadata is True
-        assert read.digests == {"sha256": hashlib.sha256(wheel()).hexdigest()}
+        assert read.digests == {"sha256": hashlib.sha256(WHEEL).hexdigest()}
 
     def test_the_file_and_its_metadata_download_with_the_same_key(self, shop: Shop):
         url = shop.page().json["files"][0]["url"]
         headers = {"Authorization": basic("license", shop.key)}
         got = fetch("GET", url, headers=headers)
-        assert (got.status, got.body) == (200, wheel())
+        assert (got.status, got.body) == (200, WHEEL)
         assert got.headers["Accept-Ranges"] == "bytes"
         sibling = fetch("GET", url + ".metadata", headers=headers)
         assert (sibling.status, sibling.body) == (200, METADATA)
@@ -165,7 +167,7 @@ class TestProject:
     def test_part_of_a_file(self, shop: Shop):
         url = shop.page().json["files"][0]["url"]
         got = fetch("GET", url, headers={"Authorization": basic("license", shop.key), "Range": "bytes=10-19"})
-        assert (got.status, got.body) == (206, wheel()[10:20])
+        assert (got.status, got.body) == (206, WHEEL[10:20])
 
     @pytest.mark.parametrize("spelling", ["acme", "Acme", "ACME", "acme/", "%41cme"])
     def test_every_spelling_of_the_name_works(self, shop: Shop, spelling: str):
@@ -224,7 +226,7 @@ class TestProject:
         base = f"{shop.admin.base}/engines/pypi/pypi/acme"
         whole = fetch("GET", f"{base}/json", headers=headers)
         assert whole.json["info"]["summary"] == "Makes everything"
-        assert whole.json["urls"][0]["digests"]["sha256"] == hashlib.sha256(wheel()).hexdigest()
+        assert whole.json["urls"][0]["digests"]["sha256"] == hashlib.sha256(WHEEL).hexdigest()
         assert fetch("GET", f"{base}/1.0/json", headers=headers).json["info"]["version"] == "1.0"
         assert fetch("GET", f"{base}/9.9/json", headers=headers).status == 404
         assert fetch("GET", f"{base}/json").status == 401
