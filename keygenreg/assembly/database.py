@@ -11,6 +11,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from keygenreg.assembly.bootstrap import create_first_account, signing_key
+from keygenreg.assembly.inheritance import clear_up
 from keygenreg.database.connection_settings import ConnectionSettings
 from keygenreg.database.embedded import EmbeddedPostgres
 from keygenreg.database.migrate import migrate
@@ -50,13 +51,19 @@ async def prepare(settings: Settings, server: EmbeddedPostgres | None, reactor: 
         login = ConnectionSettings.from_url(settings.database.url)
     else:
         login = await server.start()
-    return await deferToThreadPool(reactor, reactor.getThreadPool(), _prepare, login, settings.storage.data_dir)
+    # An embedded server is ours alone, as it holds the lock of the directory.
+    alone = server is not None
+    return await deferToThreadPool(
+        reactor, reactor.getThreadPool(), _prepare, login, settings.storage.data_dir, alone
+    )
 
 
-def _prepare(login: ConnectionSettings, data_dir: Path) -> Prepared:
+def _prepare(login: ConnectionSettings, data_dir: Path, alone: bool) -> Prepared:
     migrate(login)
     connection = psycopg2.connect(**login.keywords(statement_timeout=0))
     try:
+        if alone:
+            clear_up(connection, data_dir)
         return Prepared(login, signing_key(connection), create_first_account(connection, data_dir))
     finally:
         connection.close()

@@ -65,7 +65,7 @@ class FilesystemBlobStore:
 
     @property
     def _incoming(self) -> Path:
-        return self.root / "incoming"
+        return _incoming_of(self.root)
 
     def prepare(self) -> None:
         """Make the directories. Blocks; for start-up. Raises OSError when that is impossible."""
@@ -111,15 +111,7 @@ class FilesystemBlobStore:
         return await self._threads.run(self._sweep, self.now() - older_than)
 
     def _sweep(self, before: float) -> int:
-        removed = 0
-        for entry in os.scandir(self._incoming):
-            try:
-                if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime < before:
-                    os.unlink(entry.path)
-                    removed += 1
-            except FileNotFoundError:
-                continue  # another process swept it, or the upload ended
-        return removed
+        return _remove_files(self._incoming, before)
 
     def _move(self, source: Path, digests: Digests) -> Path:
         target = self.path_of(digests.sha256)
@@ -147,6 +139,33 @@ class FilesystemBlobStore:
             return
         _log.warn("Blob {digest} had the wrong size and is replaced", digest=target.name)
         os.replace(source, target)
+
+
+def remove_uploads(root: Path) -> int:
+    """Remove what any upload under way has written, where nobody else uses ``root``; how many. Blocks."""
+    try:
+        return _remove_files(_incoming_of(root), None)
+    except FileNotFoundError:
+        return 0  # nobody has stored anything there yet
+
+
+def _incoming_of(root: Path) -> Path:
+    return root / "incoming"
+
+
+def _remove_files(directory: Path, before: float | None) -> int:
+    """Remove files that were last written before a time, in Unix seconds; ``None`` for all."""
+    removed = 0
+    for entry in os.scandir(directory):
+        try:
+            if not entry.is_file(follow_symlinks=False):
+                continue
+            if before is None or entry.stat(follow_symlinks=False).st_mtime < before:
+                os.unlink(entry.path)
+                removed += 1
+        except FileNotFoundError:
+            continue  # another process swept it, or the upload ended
+    return removed
 
 
 def _open(path: Path) -> BlobFile:
