@@ -17,7 +17,7 @@ from keygenreg.formats.archives.member_names import shown
 LONGEST = 1024 * 1024
 DEEPEST = 100
 
-_VERSION_PREFIX = re.compile(r"\s*[=v]*\s*")
+_VERSION_PREFIX = re.compile(r"[=v\s]*")
 _INSTALL_SCRIPTS = ("preinstall", "install", "postinstall")
 
 

@@ -62,9 +62,9 @@ SEARCH = Query(
             a.created, a.ordinal LIMIT 1
     ) best
     CROSS JOIN LATERAL (
-        SELECT lower(concat_ws(' ', p.key, p.name,
+        SELECT lower(replace(concat_ws(' ', p.key, p.name,
             substring(best.content from '"description": *"((?:[^"\\\\]|\\\\.)*)"'),
-            substring(best.content from '"keywords": *\\[([^]]*)\\]'))) AS text
+            substring(best.content from '"keywords": *\\[([^]]*)\\]')), '\\"', '"')) AS text
     ) about
     WHERE p.engine = 'npm'
     AND NOT EXISTS (SELECT 1 FROM unnest(%(words)s::text[]) word WHERE strpos(about.text, word) = 0)
