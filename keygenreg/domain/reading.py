@@ -46,7 +46,30 @@ class ManifestFound:
 
 
 @frozen
+class PartFound:
+    """A span of the artifact's file that is to be stored as a blob of its own, such as an image's layer.
+
+    :ivar content_path: its name within the artifact, unique per artifact.
+    :ivar content_type: media type under which it would be served.
+    :ivar content_digest: how clients call it: ``sha256:<hex>``, or of another algorithm.
+    :ivar content_length: number of its bytes.
+    :ivar offset: where they begin in the artifact's file, in bytes.
+    :ivar sha256: their SHA-256 in lower-case hex, as the reader computed it.
+    :ivar metadata: facts about the part: JSON values under snake_case keys, without NUL.
+    """
+
+    content_path: str
+    content_type: str
+    content_digest: str
+    content_length: int
+    offset: int
+    sha256: str
+    metadata: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen
 class Reading:
     """Everything a reader found in one artifact; empty when the artifact is stored as it is."""
 
     manifests: tuple[ManifestFound, ...] = ()
+    parts: tuple[PartFound, ...] = ()

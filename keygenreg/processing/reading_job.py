@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from attrs import frozen
+from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
@@ -15,7 +16,9 @@ from twisted.python.threadpool import ThreadPool
 from keygenreg.database.pool import Database
 from keygenreg.database.queries.processing import (
     ADD_MANIFEST,
+    ADD_PART,
     FORGET_MANIFESTS,
+    FORGET_PARTS,
     JOB_DONE,
     OUTCOME,
     SUBJECT,
@@ -23,9 +26,10 @@ from keygenreg.database.queries.processing import (
 )
 from keygenreg.database.transactions import Transaction
 from keygenreg.domain.failures import NotFound
-from keygenreg.domain.reading import IngestError, Reading
+from keygenreg.domain.reading import IngestError, ManifestFound, PartFound, Reading
+from keygenreg.processing.part_storing import PartStoring
 from keygenreg.processing.size_limits import SizeLimit
-from keygenreg.storage.interface import BlobStore
+from keygenreg.storage.interface import BlobStore, ReadableBlob
 
 _log = Logger()
 
@@ -76,8 +80,7 @@ class ReadingJob:
         try:
             if attempts > MOST_ATTEMPTS:
                 raise IngestError(_GIVEN_UP)
-            reading = await self._read(subject)
-            await self._record(subject, reading or Reading(), None)
+            await self._record(subject, await self._read(subject) or Reading(), None)
         except IngestError as refused:
             await self._record(subject, Reading(), refused.sentence)
         except Exception as error:
@@ -87,6 +90,7 @@ class ReadingJob:
             await self._record(subject, Reading(), _GIVEN_UP)
 
     async def _read(self, subject: dict[str, Any]) -> Reading | None:
+        """What the engine's reader finds; the parts it points out are in the store then."""
         engine = subject["engine"]
         reader = self.readers.get(engine)
         if reader is None:
@@ -100,13 +104,20 @@ class ReadingJob:
         except NotFound:
             raise IngestError(_NO_BYTES) from None
         try:
-            # A path for readers that stays good even if the blob is removed meanwhile.
-            path = Path(f"/proc/self/fd/{blob.fileno()}")
-            return await deferToThreadPool(
-                self.reactor, self.threads, reader, path, subject["filename"], subject["key"], subject["version"]
-            )
+            reading = await self._ask(reader, blob, subject)
+            storing = PartStoring(self.database, self.blobs, self.threads, self.reactor)
+            for part in reading.parts if reading else ():
+                await storing.store(blob.fileno(), part)
+            return reading
         finally:
             blob.close()
+
+    def _ask(self, reader: Reader, blob: ReadableBlob, subject: dict[str, Any]) -> Deferred[Reading | None]:
+        # A path for readers that stays good even if the blob is removed meanwhile.
+        path = Path(f"/proc/self/fd/{blob.fileno()}")
+        return deferToThreadPool(
+            self.reactor, self.threads, reader, path, subject["filename"], subject["key"], subject["version"]
+        )
 
     async def _record(self, subject: dict[str, Any], reading: Reading, reason: str | None) -> None:
         artifact = subject["id"]
@@ -115,8 +126,11 @@ class ReadingJob:
             now = await transaction.maybe(SUBJECT_LOCKED, artifact=artifact)
             if now is not None and now["status"] in _READABLE and now["blob_sha256"] == subject["blob_sha256"]:
                 await transaction.execute(FORGET_MANIFESTS, artifact=artifact)
-                for found in reading.manifests:
-                    await transaction.execute(ADD_MANIFEST, **_manifest_values(subject, found))
+                await transaction.execute(FORGET_PARTS, artifact=artifact)
+                for manifest in reading.manifests:
+                    await transaction.execute(ADD_MANIFEST, content=manifest.content, **_values(subject, manifest))
+                for part in reading.parts:
+                    await transaction.execute(ADD_PART, sha256=part.sha256, **_values(subject, part))
                 status = "UPLOADED" if reason is None else "FAILED"
                 await transaction.execute(OUTCOME, artifact=artifact, status=status, reason=reason)
             await transaction.execute(JOB_DONE, artifact=artifact)
@@ -124,7 +138,7 @@ class ReadingJob:
         await self.database.transact(work)
 
 
-def _manifest_values(subject: dict[str, Any], found: Any) -> dict[str, Any]:
+def _values(subject: dict[str, Any], found: ManifestFound | PartFound) -> dict[str, Any]:
     return {
         "account_id": subject["account_id"],
         "environment_id": subject["environment_id"],
@@ -134,6 +148,5 @@ def _manifest_values(subject: dict[str, Any], found: Any) -> dict[str, Any]:
         "content_type": found.content_type,
         "content_digest": found.content_digest,
         "content_length": found.content_length,
-        "content": found.content,
         "metadata": dict(found.metadata),
     }

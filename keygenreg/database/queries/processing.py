@@ -55,6 +55,17 @@ OUTCOME = Query(
 FORGET_MANIFESTS = Query(
     "manifests of an earlier reading", "DELETE FROM manifests WHERE artifact_id = %(artifact)s", unscoped=_OURS
 )
+FORGET_PARTS = Query(
+    "parts of an earlier reading", "DELETE FROM descriptors WHERE artifact_id = %(artifact)s", unscoped=_OURS
+)
+ADD_PART = Query(
+    "part found",
+    """INSERT INTO descriptors (id, account_id, environment_id, artifact_id, release_id, content_path, content_type,
+        content_digest, content_length, blob_sha256, metadata)
+    VALUES (gen_random_uuid(), %(account_id)s, %(environment_id)s, %(artifact_id)s, %(release_id)s, %(content_path)s,
+        %(content_type)s, %(content_digest)s, %(content_length)s, %(sha256)s, %(metadata)s)""",
+    unscoped=_OURS,
+)
 ADD_MANIFEST = Query(
     "manifest found",
     """INSERT INTO manifests (id, account_id, environment_id, artifact_id, release_id, content_path, content_type,

@@ -53,7 +53,8 @@ ATTACHED = Query(
 )
 LICENSED = Query(
     "license for a product",
-    "SELECT EXISTS (SELECT 1 FROM scope_licenses l WHERE l.product_id = %(product)s) AS licensed",
+    """SELECT EXISTS (SELECT 1 FROM visible_licenses t JOIN policies p ON p.id = t.policy_id
+    WHERE p.product_id = %(product)s) AS licensed""",
 )
 
 
