@@ -95,12 +95,16 @@ class TestCredentials:
                 door.sign_in(scene, credential, selected=places[selected])
 
     def test_one_environment_is_not_another(self, door, scene, places):
-        """A bearer of a shared environment is unknown in a second one."""
+        """An administrator of one environment is unknown in all others, by token and by password."""
         second = scene.make_environment(shared=True)
-        record = scene.token(scene.user(environment=second), environment=second)
+        admin = scene.user("admin", environment=second, password_hash="hash:secret")
+        record = scene.token(admin, environment=second)
         door.build(scene)
-        with pytest.raises(Unauthenticated):
-            door.sign_in(scene, TokenCredential(record.secret), selected=places["shared"])
+        for credential in (TokenCredential(record.secret), PasswordCredential(admin.email, "secret")):
+            assert door.sign_in(scene, credential, selected=second).bearer.id == admin.id
+            for place in places.values():
+                with pytest.raises(Unauthenticated):
+                    door.sign_in(scene, credential, selected=place)
 
 
 class TestSelection:
