@@ -9,7 +9,7 @@ from twisted.python.threadpool import ThreadPool
 
 from keygenreg.access import passwords as passwords_module
 from keygenreg.access.authentication import ATTEMPTS
-from keygenreg.access.passwords import MOST_WAITING, Passwords, hash_password, verify_password
+from keygenreg.access.passwords import Passwords, hash_password, verify_password
 from keygenreg.domain.failures import Denied, Failure, TooMany, Unauthenticated, Unavailable
 from keygenreg.formats.authorization import PasswordCredential
 from tests.access.door import fresh_scene
@@ -204,13 +204,14 @@ class TestHashing:
         assert not verify_password(None, "known")
         assert not verify_password("", "known")
 
-    def test_hashing_leaves_the_reactor_free_and_refuses_a_crowd(self, reactor_thread):
+    def test_hashing_leaves_the_reactor_free_and_refuses_a_crowd(self, reactor_thread, monkeypatch):
         """Work goes to threads; more than a bounded number waiting is 503 at once."""
+        monkeypatch.setattr(passwords_module, "MOST_WAITING", 3)
         threads = ThreadPool(1, 1)
         passwords = Passwords(reactor_thread.reactor, threads)
 
         async def crowd() -> list:
-            waiting = [Deferred.fromCoroutine(passwords.verify(None, "x")) for _ in range(MOST_WAITING)]
+            waiting = [Deferred.fromCoroutine(passwords.verify(None, "x")) for _ in range(3)]
             with pytest.raises(Unavailable):
                 await passwords.hash("one more")
             for deferred in waiting[1:]:
