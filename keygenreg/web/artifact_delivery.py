@@ -113,7 +113,8 @@ async def stream(
     except BaseException:
         blob.close()
         raise
-    return BlobReply(blob, etag_of(file.sha256), file.modified, file.headers(anonymous=grant.bearer is None))
+    headers = (("Vary", "Accept, Prefer"), *file.headers(anonymous=grant.bearer is None))
+    return BlobReply(blob, etag_of(file.sha256), file.modified, headers)
 
 
 def etag_of(sha256: str) -> str:

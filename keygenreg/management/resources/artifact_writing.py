@@ -118,8 +118,11 @@ async def _checked(call: Call, transaction: Transaction, body: Parsed, values: d
     problems, replaced = Problems(), None
     _check(problems, call, values)
     release = await transaction.maybe(RELEASE, scope=whole_account(call), id=body.reference("release"))
-    if call.grant.role == "product" and (release is None or release["product_id"] != call.grant.bearer.id):
+    role = call.grant.role
+    if role == "product" and (release is None or release["product_id"] != call.grant.bearer.id):
         raise Denied("The release belongs to another product.")
+    if role == "environment" and release is None:
+        raise Denied("The release belongs to another environment.")
     if release is None:
         problems.relationship("release", "NOT_FOUND", "must exist")
     else:

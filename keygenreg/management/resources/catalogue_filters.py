@@ -15,10 +15,12 @@ from keygenreg.management.resources.packages import engine_filter
 _PRODUCTS = """(SELECT f.id FROM products f WHERE f.account_id = %(scope_account)s
     AND (f.id = %(product_id)s OR lower(f.code) = lower(%(product)s)))"""
 # Of packages that share a key, reads take the oldest; writes consider all, to refuse what is ambiguous (decision 10).
-_PACKAGES = f"""(SELECT f.id FROM visible_packages f WHERE (f.id = %(package_id)s OR f.key = %(package)s)
+_PACKAGES = f"""(SELECT f.id FROM visible_packages f WHERE (f.id = %(package_id)s OR f.key = %(package)s
+        OR f.pypi_name = lower(regexp_replace(%(package)s, '[-_.]+', '-', 'g')))
     AND (NOT %(by_engine)s OR f.engine IS NOT DISTINCT FROM %(engine)s)
     AND (%(product)s::text IS NULL OR f.product_id IN {_PRODUCTS})
-    ORDER BY (f.id = %(package_id)s) DESC NULLS LAST, f.created, f.ordinal LIMIT %(packages)s)"""
+    ORDER BY (f.id = %(package_id)s) DESC NULLS LAST, (f.key = %(package)s) DESC, f.created, f.ordinal
+    LIMIT %(packages)s)"""
 
 
 def _shared(alias: str) -> str:

@@ -20,8 +20,9 @@ _AT_ONCE = 200
 
 PACKAGE = Query(
     "package to upgrade within",
-    """SELECT t.id FROM visible_packages t WHERE t.product_id = %(product)s AND (t.id = %(id)s OR t.key = %(key)s)
-    ORDER BY (t.id = %(id)s) DESC NULLS LAST, t.created, t.ordinal LIMIT 1""",
+    """SELECT t.id FROM visible_packages t WHERE t.product_id = %(product)s AND (t.id = %(id)s OR t.key = %(key)s
+        OR t.pypi_name = lower(regexp_replace(%(key)s, '[-_.]+', '-', 'g')))
+    ORDER BY (t.id = %(id)s) DESC NULLS LAST, (t.key = %(key)s) DESC, t.created, t.ordinal LIMIT 1""",
 )
 #: Best first, from just below ``below`` down to just above the current one.
 CANDIDATES = Query(
