@@ -11,7 +11,7 @@ from attrs import evolve
 from keygenreg.database.pool import Database
 from keygenreg.domain.failures import NotFound
 from keygenreg.domain.grant import Grant
-from keygenreg.domain.scope import Scope
+from keygenreg.domain.scope import EnvironmentScope, Scope
 from keygenreg.formats.jsonapi_document import account_relationship, environment_relationship, linkage, related, render
 from keygenreg.formats.jsonapi_query import QueryParameters
 from keygenreg.formats.metadata_keys import to_shown
@@ -44,6 +44,12 @@ class Call:
     def account_scope(self) -> Scope:
         """All of the account in the selected environment: for records that a body names, whoever the caller is."""
         return evolve(self.scope, kind="staff", bearer_id=None)
+
+    @property
+    def own_scope(self) -> Scope:
+        """As :attr:`account_scope`, in the bearer's own environment: an administrator may have entered another."""
+        own = self.grant.authenticated().environment_id
+        return evolve(self.account_scope, environment=EnvironmentScope(own, shared=False) if own else None)
 
     @property
     def query(self) -> QueryParameters:

@@ -24,10 +24,9 @@ _BEARERS = {
 async def _bearer(call: Call) -> dict:
     bearer = call.grant.authenticated()
     query, document = _BEARERS[bearer.type]
-    row = await call.database.maybe(query, scope=call.account_scope, id=bearer.id)
+    row = await call.database.maybe(query, scope=call.own_scope, id=bearer.id)
     if row is None:
-        # An administrator of the whole account, from within an isolated environment.
-        raise NotFound("The bearer is not in the selected environment.")
+        raise NotFound("The bearer was deleted just now.")
     return document(call, row)
 
 

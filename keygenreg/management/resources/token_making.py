@@ -78,8 +78,10 @@ class Holder:
 
 
 async def holder(call: Call, type: str, identifier: UUID) -> Holder | None:
-    """A bearer anywhere in the account, in the selected environment."""
-    row = await call.database.maybe(QUERIES[type], scope=call.account_scope, id=identifier)
+    """A bearer anywhere in the account, in the selected environment; the caller itself wherever it is."""
+    own = (call.grant.bearer.type, call.grant.bearer.id) == (type, identifier)
+    scope = call.own_scope if own else call.account_scope
+    row = await call.database.maybe(QUERIES[type], scope=scope, id=identifier)
     if row is None:
         return None
     banned = row.pop("banned") is not None
