@@ -45,8 +45,9 @@ class Options(TwistedOptions):
     def postOptions(self) -> None:
         """:raises UsageError: the settings are wrong; the text is one sentence."""
         given = {setting: self[option] for option, setting in OPTIONS.items()}
+        file = self["config"] or os.environ.get("KEYGENREG_CONFIG")
         try:
-            self.settings = load(file=self["config"], environment=os.environ, options=given)
+            self.settings = load(file=Path(file) if file else None, environment=os.environ, options=given)
         except ConfigurationError as error:
             raise UsageError(str(error)) from None
 
