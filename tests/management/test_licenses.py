@@ -389,7 +389,8 @@ class TestRoles:
         assert post(api, {"id": foreign["relationships"]["policy"]["data"]["id"]}).status == 403
         assert ids(api.get("/licenses")) == {mine.data["id"]}
         theirs = f"/licenses/{foreign['id']}"
-        for method, path in (("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/actions/renew"), ("GET", "/tokens")):
+        calls = (("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/actions/renew"), ("GET", "/tokens"))
+        for method, path in calls:
             assert api.request(method, theirs + path, document(name="x")).status == 404
         assert api.post(f"/licenses/{mine.data['id']}/actions/suspend").status == 200
         assert api.delete(f"/licenses/{mine.data['id']}").status == 204
