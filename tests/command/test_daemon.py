@@ -116,9 +116,9 @@ class TestInit:
         finally:
             assert daemon.stop() == 0
 
-    def test_a_short_password(self, tmp_path: Path) -> None:
+    def test_a_short_password(self, serving: Daemon) -> None:
         run = keygenreg(
-            "init", "--data-dir", tmp_path / "d", "--account", "acme", "--email", "a@example.com",
+            "init", "--data-dir", serving.data_dir, "--account", "short", "--email", "a@example.com",
             "--password-file", "-", stdin="short",
         )  # fmt: skip
         assert run.returncode == 1
