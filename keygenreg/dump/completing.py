@@ -12,6 +12,7 @@ from keygenreg.access.passwords import hash_password
 from keygenreg.domain.channel import of_prerelease
 from keygenreg.domain.token import digest_of
 from keygenreg.domain.version import parse_version
+from keygenreg.dump.licensing_kinds import ACCOUNTS
 from keygenreg.dump.record import Record
 from keygenreg.dump.staging import Staging
 from keygenreg.formats.dump.values import KEY
@@ -137,10 +138,10 @@ class Completion:
         if (secret := self._secrets.get(account)) is not None:
             return secret
         self.finish()
-        query = "SELECT secret_key FROM stage_accounts WHERE id = %(id)s"
-        if not self.replacing:
-            query += " UNION ALL SELECT secret_key FROM accounts WHERE id = %(id)s"
-        rows = self.staging.query(f"{query} LIMIT 1", {"id": account})
+        tables = ["stage_accounts"] if ACCOUNTS in self.staging.kinds else []
+        tables += [] if self.replacing else ["accounts"]
+        queries = [f"SELECT secret_key FROM {table} WHERE id = %(id)s" for table in tables]
+        rows = self.staging.query(f"{' UNION ALL '.join(queries)} LIMIT 1", {"id": account}) if queries else []
         if not rows:
             raise ValueError(f"no account with id {account}")
         self._remember(account, rows[0][0])

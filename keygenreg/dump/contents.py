@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from attrs import define, field
 
@@ -73,14 +73,22 @@ class Contents:
         if begun is not None:
             if content != {"base64": ""}:
                 raise ValueError("a member base64 is too long")
-            begun.decoder.finish()
-            return self.keep(begun.receiver).sha256
+            return self._decoded(begun)
         if "path" in content:
             return self._take_file(content["path"])
         begun = self.begin()
-        begun.write(content["base64"].encode("utf-8", "surrogatepass"))
-        begun.decoder.finish()
-        return self.keep(begun.receiver).sha256
+        try:
+            begun.write(content["base64"].encode())
+        except ValueError as error:
+            raise ValueError(f"content: {error}") from error
+        return self._decoded(begun)
+
+    def _decoded(self, content: Content) -> str:
+        try:
+            content.decoder.finish()
+        except ValueError as error:
+            raise ValueError(f"content: {error}") from error
+        return self.keep(content.receiver).sha256
 
     def receive(self) -> Receiver:
         """Start receiving bytes; :meth:`keep` or :meth:`drop` ends it, :meth:`close` at the latest."""
@@ -146,6 +154,8 @@ class Contents:
                 self.store.remove(sha256)
 
     def _take_file(self, path: str) -> str:
+        if "\0" in path:
+            raise ValueError("content: the path holds a NUL character")
         receiver = self.receive()
         with _opened(self.directory / path, path) as file:
             while data := file.read(_CHUNK):
@@ -154,15 +164,17 @@ class Contents:
 
 
 @contextmanager
-def _opened(path: Path, shown: str) -> Any:
+def _opened(path: Path, shown: str) -> Iterator[Any]:
     """:raises ValueError: there is no such file, or it cannot be read."""
     try:
         # A FIFO would wait for its other end without O_NONBLOCK.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        file: BinaryIO = os.fdopen(descriptor, "rb", buffering=0)
-        with file:
+        try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise ValueError(f"content: {shown} is not a file")
-            yield file
+            with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
+                yield file
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise ValueError(f"content: {shown} cannot be read: {(error.strerror or str(error)).lower()}") from error

@@ -25,6 +25,11 @@ _ROWS = 1000
 #: Manifests may have several MiB each.
 _ROWS_OF_TEXTS = 20
 _CHUNK = 1024 * 1024
+_LINE_ENDS = (
+    ("\u2028".encode(), b"\\u2028"),
+    ("\u2029".encode(), b"\\u2029"),
+    ("\u0085".encode(), b"\\u0085"),
+)
 _SECRETS = {
     "accounts": {
         "ed25519PrivateKey": "ed25519_private_key",
@@ -84,7 +89,7 @@ class Export:
                 yield dict(zip(kind.columns, row, strict=True))
 
     def _write(self, kind: Kind, row: dict[str, Any], write: Callable[[bytes], object]) -> None:
-        line = orjson.dumps(document(kind, row))
+        line = one_line(orjson.dumps(document(kind, row)))
         if self.store is None or kind is not ARTIFACTS or row["blob_sha256"] is None:
             write(line + b"\n")
             return
@@ -102,6 +107,13 @@ class Export:
                 f"The bytes of artifact {row['id']} ({row['blob_sha256']}) are not in the store: "
                 "restore them, delete the artifact, or export without contents."
             ) from None
+
+
+def one_line(text: bytes) -> bytes:
+    """JSON without characters that some readers of text take for the end of a line, though JSON does not."""
+    for character, escape in _LINE_ENDS:
+        text = text.replace(character, escape)
+    return text
 
 
 def document(kind: Kind, row: dict[str, Any]) -> dict[str, Any]:

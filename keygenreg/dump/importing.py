@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import UTC, datetime
@@ -20,9 +20,10 @@ from keygenreg.database.faults import is_repeatable
 from keygenreg.domain.failures import Unavailable
 from keygenreg.dump import merging
 from keygenreg.dump.blocking_store import BlockingStore
-from keygenreg.dump.checks import first_fault, id_checks, reference_checks, uniqueness_checks
+from keygenreg.dump.checks import Check, first_fault, id_checks, reference_checks, reliance_checks, uniqueness_checks
 from keygenreg.dump.completing import Completion
 from keygenreg.dump.contents import Contents
+from keygenreg.dump.distribution_kinds import DESCRIPTORS, MANIFESTS
 from keygenreg.dump.parts import Parts
 from keygenreg.dump.record import Record, check_header, read_record
 from keygenreg.dump.staging import Staging
@@ -78,7 +79,7 @@ class Import:
             try:
                 try:
                     self._stage(read, staging, contents)
-                    self._commit(connection)
+                    self._commit(staging)
                 finally:
                     contents.close()
             except BaseException as error:
@@ -87,6 +88,8 @@ class Import:
                 if self._stop.is_set() and not isinstance(error, BrokenDump):
                     raise Interrupted from error
                 raise
+            with connection.cursor() as cursor, suppress(psycopg2.Error):
+                merging.analyze(cursor, staging.kinds)
             if self.replacing:
                 contents.remove_all(f"SELECT sha256 FROM {merging.UNWANTED}")
             return staging.count
@@ -147,48 +150,51 @@ class Import:
     def _earlier(self, staging: Staging, fault: BrokenDump) -> BrokenDump:
         staging.flush()
         with staging.connection.cursor() as cursor:
-            found = first_fault(cursor, self._checks())
+            found = first_fault(cursor, self._all_checks(staging))
         return found if found is not None and found.line < fault.line else fault
 
-    def _checks(self) -> Any:
-        yield from id_checks(replacing=self.replacing)
-        yield from reference_checks(replacing=self.replacing)
-        yield from uniqueness_checks(replacing=self.replacing)
-
-    def _commit(self, connection: Any) -> None:
+    def _commit(self, staging: Staging) -> None:
         """The transaction. Others may be in its way, as deadlocks show; it is tried again."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                self._attempt(connection)
+                self._attempt(staging)
                 return
             except psycopg2.Error as error:
                 if not is_repeatable(error) or attempt == ATTEMPTS or self._stop.is_set():
                     raise
 
-    def _attempt(self, connection: Any) -> None:
-        cursor = connection.cursor()
+    def _attempt(self, staging: Staging) -> None:
+        cursor = staging.connection.cursor()
         cursor.execute("BEGIN")
         try:
             merging.begin(cursor)
-            fault = first_fault(cursor, self._necessary_checks())
+            fault = first_fault(cursor, self._necessary_checks(staging))
             if fault is not None:
                 raise fault
-            merging.merge(cursor, replacing=self.replacing)
+            merging.merge(cursor, staging.kinds, replacing=self.replacing)
             if self._stop.is_set():
                 raise Interrupted
             cursor.execute("COMMIT")
         except psycopg2.IntegrityError as error:
             cursor.execute("ROLLBACK")
-            fault = first_fault(cursor, self._checks())
+            fault = first_fault(cursor, self._all_checks(staging))
             if fault is not None:
                 raise fault from error
             raise
         except BaseException:
-            if not connection.closed:
+            if not staging.connection.closed:
                 cursor.execute("ROLLBACK")
             raise
 
-    def _necessary_checks(self) -> Any:
+    def _necessary_checks(self, staging: Staging) -> Iterator[Check]:
         """What no constraint of the database would notice."""
-        yield from id_checks(replacing=self.replacing)
-        yield from reference_checks(replacing=self.replacing)
+        yield from id_checks(staging.kinds, replacing=self.replacing)
+        yield from reference_checks(staging.kinds, replacing=self.replacing)
+        if not self.replacing:
+            yield from reliance_checks(staging.kinds, (MANIFESTS, DESCRIPTORS))
+
+    def _all_checks(self, staging: Staging) -> Iterator[Check]:
+        yield from self._necessary_checks(staging)
+        yield from uniqueness_checks(staging.kinds, replacing=self.replacing)
+        if not self.replacing:
+            yield from reliance_checks(staging.kinds)

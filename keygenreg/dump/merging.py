@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from keygenreg.dump.distribution_kinds import DESCRIPTORS
 from keygenreg.dump.kind import Kind
 from keygenreg.dump.kinds import STORED
 from keygenreg.dump.staging import CONTENTS
@@ -34,19 +36,24 @@ WHERE d.blob_sha256 IS NULL AND d.content_digest = 'sha256:' || b.sha256
 """
 
 
-def merge(cursor: Any, *, replacing: bool) -> None:
+def merge(cursor: Any, staged: Sequence[Kind], *, replacing: bool) -> None:
     """
     Bring the staged lines into the tables, in the transaction that is open.
 
+    :param staged: the types that there are lines of.
     :param replacing: delete everything that is stored first.
     :raises psycopg2.Error: a constraint is broken, or the database cannot go on.
     """
-    link_blobs(cursor, replacing=replacing)
+    writable = [kind for kind in staged if kind.stored]
+    cursor.execute(_HOLD_CONTENTS)
+    if DESCRIPTORS in writable:
+        _link_blobs(cursor, replacing=replacing)
     if replacing:
-        delete_all(cursor)
+        _delete_all(cursor)
     else:
-        _make_room(cursor)
-    for kind in STORED:
+        for kind in writable:
+            _make_room(cursor, kind)
+    for kind in writable:
         cursor.execute(_write(kind))
     if replacing:
         cursor.execute(
@@ -60,32 +67,39 @@ def begin(cursor: Any) -> None:
     cursor.execute(_ONE_IMPORT_AT_A_TIME)
 
 
-def link_blobs(cursor: Any, *, replacing: bool) -> None:
+def _link_blobs(cursor: Any, *, replacing: bool) -> None:
     """Give descriptors the blobs that their digests name, as far as these will be there."""
-    cursor.execute(_HOLD_CONTENTS)
     cursor.execute(_LINK_TO_CONTENTS)
     if not replacing:
         cursor.execute(_LINK_TO_STORED)
 
 
-def delete_all(cursor: Any) -> None:
+def _delete_all(cursor: Any) -> None:
     """Delete every record, children first, so that no cascade has anything to do. TRUNCATE would show to readers."""
+    # Looking for children that are left, row by row, takes for ever with the wrong index.
+    analyze(cursor, STORED)
     for kind in reversed(STORED):
         cursor.execute(f"DELETE FROM {kind.table}")
 
 
-def _make_room(cursor: Any) -> None:
+def analyze(cursor: Any, kinds: Sequence[Kind]) -> None:
+    """Let the planner know how much is stored, without waiting for the server to notice."""
+    tables = [kind.table for kind in kinds if kind.stored]
+    if tables:
+        cursor.execute(f"ANALYZE {', '.join(tables)}")
+
+
+def _make_room(cursor: Any, kind: Kind) -> None:
     """Let rows that will be overwritten give up what other lines may claim."""
-    for kind in STORED:
-        if kind.leaf:
-            cursor.execute(f"DELETE FROM {kind.table} t USING {kind.stage} s WHERE s.id = t.id")
-        elif kind.aside is not None:
-            stored = ", ".join(f"t.{column}" for column in kind.aside.when)
-            staged = ", ".join(f"s.{column}" for column in kind.aside.when)
-            cursor.execute(
-                f"""UPDATE {kind.table} t SET {kind.aside.changes} FROM {kind.stage} s
-                WHERE s.id = t.id AND ({stored}) IS DISTINCT FROM ({staged})"""
-            )
+    if kind.leaf:
+        cursor.execute(f"DELETE FROM {kind.table} t USING {kind.stage} s WHERE s.id = t.id")
+    elif kind.aside is not None:
+        stored = ", ".join(f"t.{column}" for column in kind.aside.when)
+        staged = ", ".join(f"s.{column}" for column in kind.aside.when)
+        cursor.execute(
+            f"""UPDATE {kind.table} t SET {kind.aside.changes} FROM {kind.stage} s
+            WHERE s.id = t.id AND ({stored}) IS DISTINCT FROM ({staged})"""
+        )
 
 
 def _write(kind: Kind) -> str:

@@ -9,15 +9,17 @@ from collections.abc import Iterator
 from itertools import groupby
 from lzma import LZMAError
 from operator import itemgetter
+from typing import BinaryIO
 
 from attrs import define, frozen
 
 from keygenreg.dump.contents import Contents
+from keygenreg.dump.distribution_kinds import ARTIFACTS, DESCRIPTORS
 from keygenreg.dump.staging import Staging
 
 _CHUNK = 1024 * 1024
-# What a broken or unknown archive makes of reading it.
-_UNREADABLE = (tarfile.TarError, EOFError, OSError, zlib.error, LZMAError, ValueError, OverflowError)
+# What a broken or unknown archive makes of reading it; the last ones are what tarfile itself stumbles over.
+_UNREADABLE = (tarfile.TarError, EOFError, OSError, zlib.error, LZMAError, ValueError, TypeError, IndexError)
 
 # Descriptors of artifacts that came with bytes, whose own bytes are not in the store yet.
 _MISSING = """
@@ -50,6 +52,8 @@ class Parts:
         Put the parts into the store and link the staged descriptors to them. What is not where its descriptor says, or
         is something else, stays without bytes: a dump states facts, and the archive may be of any kind.
         """
+        if not {ARTIFACTS, DESCRIPTORS} <= set(self.staging.kinds):
+            return
         with self.staging.connection.cursor() as cursor:
             cursor.execute("CREATE INDEX ON stage_descriptors (line)")
         for sha256, parts in self._missing():
@@ -70,23 +74,17 @@ class Parts:
     def _extracted(self, sha256: str, parts: dict[str, list[Part]]) -> Iterator[tuple[int, str]]:
         """Lines of descriptors and the blobs that are theirs."""
         with self.contents.store.open(sha256) as file:
-            try:
-                with tarfile.open(fileobj=file, mode="r|*") as archive:
-                    for member in archive:
-                        archive.members = []  # streaming, it would keep all of them for getmember()
-                        wanted = parts.get(_plain(member.name)) if member.isreg() else None
-                        if wanted:
-                            yield from self._take(archive, member, wanted)
-            except _UNREADABLE:
-                return
+            for path, pieces in _files(file):
+                if wanted := parts.get(_plain(path)):
+                    blob, lines = self._take(pieces, wanted)
+                    for line in lines:
+                        yield line, blob
 
-    def _take(
-        self, archive: tarfile.TarFile, member: tarfile.TarInfo, wanted: list[Part]
-    ) -> Iterator[tuple[int, str]]:
+    def _take(self, pieces: Iterator[bytes], wanted: list[Part]) -> tuple[str, list[int]]:
+        """A file's digest, and the lines that it is the part of; it is kept if there are any."""
         receiver = self.contents.receive()
-        source = archive.extractfile(member)
-        while data := source.read(_CHUNK):
-            receiver.write(data)
+        for piece in pieces:
+            receiver.write(piece)
         digests = receiver.finish()
         found = {f"sha256:{digests.sha256}", f"sha512:{digests.others['sha512']}"}
         lines = [part.line for part in wanted if part.digest in found]
@@ -94,12 +92,35 @@ class Parts:
             self.contents.keep(receiver)
         else:
             self.contents.drop(receiver)
-        for line in lines:
-            yield line, digests.sha256
+        return digests.sha256, lines
 
     def _link(self, line: int, sha256: str) -> None:
         with self.staging.connection.cursor() as cursor:
             cursor.execute("UPDATE stage_descriptors SET blob_sha256 = %s WHERE line = %s", (sha256, line))
+
+
+def _files(file: BinaryIO) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Paths and bytes of the files of an archive, up to its end or to where it is broken."""
+    broken = False
+
+    def pieces(source: BinaryIO) -> Iterator[bytes]:
+        nonlocal broken
+        try:
+            while data := source.read(_CHUNK):
+                yield data
+        except _UNREADABLE:
+            broken = True
+
+    try:
+        with tarfile.open(fileobj=file, mode="r|*") as archive:
+            for member in archive:
+                archive.members = []  # a stream cannot go back, and an archive may have very many
+                if member.isreg():
+                    yield member.name, pieces(archive.extractfile(member))
+                if broken:
+                    return
+    except _UNREADABLE:
+        return
 
 
 def _plain(path: str) -> str:

@@ -179,6 +179,8 @@ def _linked(relationship: Relationship, value: Any) -> tuple[str, str] | None:
 
 
 def _private(kind: Kind, given: Mapping[str, Any]) -> Mapping[str, str]:
+    if not given:
+        return given
     if unknown := given.keys() - kind.secrets:
         raise ValueError(f"there is no private member {shortened(min(unknown))}")
     for name, value in given.items():

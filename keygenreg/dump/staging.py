@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from attrs import define, field
@@ -29,35 +29,45 @@ class Staging:
 
     connection: Any
     count: int = field(default=0, init=False)
+    _kinds: set[Kind] = field(factory=set, init=False)
     _rows: dict[str, list[str]] = field(factory=dict, init=False)
     _size: int = field(default=0, init=False)
 
     def prepare(self) -> None:
-        """Make the tables."""
+        """Settle the session."""
         with self.connection.cursor() as cursor:
             # A large import sorts and joins; a slow input must not end the session.
             cursor.execute("SET work_mem = '64MB'; SET idle_in_transaction_session_timeout = 0")
-            for kind in KINDS:
-                if kind.stored:
-                    columns = ", ".join(kind.columns)
-                    source = f"SELECT 0::bigint AS line, {columns} FROM {kind.table}"
-                else:
-                    columns = ", ".join(f"NULL::{_type_of(column)} AS {column}" for column in kind.columns)
-                    source = f"SELECT 0::bigint AS line, {columns}"
-                cursor.execute(f"CREATE TEMPORARY TABLE {kind.stage} AS {source} WITH NO DATA")
             cursor.execute(f"CREATE TEMPORARY TABLE {CONTENTS} (sha256 text NOT NULL, made boolean NOT NULL)")
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """The types that the dump has lines of so far, in the usual order: only these have a table."""
+        return [kind for kind in KINDS if kind in self._kinds]
 
     def add(self, kind: Kind, line: int, values: dict[str, str | None]) -> None:
         """Take a row: ``values`` by column, in PostgreSQL's input syntax."""
+        if kind not in self._kinds:
+            self._create(kind)
         self._add(kind.stage, [str(line), *map(values.get, kind.columns)])
         self.count += 1
+
+    def _create(self, kind: Kind) -> None:
+        if kind.stored:
+            source = f"SELECT 0::bigint AS line, {', '.join(kind.columns)} FROM {kind.table}"
+        else:
+            columns = ", ".join(f"NULL::{_type_of(column)} AS {column}" for column in kind.columns)
+            source = f"SELECT 0::bigint AS line, {columns}"
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"CREATE TEMPORARY TABLE {kind.stage} AS {source} WITH NO DATA")
+        self._kinds.add(kind)
 
     def add_content(self, sha256: str, *, made: bool) -> None:
         """Note that the import has put these bytes into the store."""
         self._add(CONTENTS, [sha256, "t" if made else "f"])
 
-    def _add(self, table: str, values: Iterable[str | None]) -> None:
-        row = "\t".join(["\\N" if value is None else value.translate(_ESCAPES) for value in values])
+    def _add(self, table: str, values: Sequence[str | None]) -> None:
+        row = _row(values)
         self._rows.setdefault(table, []).append(row)
         self._size += len(row)
         if self._size >= BATCH:
@@ -74,7 +84,7 @@ class Staging:
     def analyze(self) -> None:
         """Let the planner know how much there is; nobody else does that for temporary tables."""
         with self.connection.cursor() as cursor:
-            cursor.execute("ANALYZE " + ", ".join([*(kind.stage for kind in KINDS), CONTENTS]))
+            cursor.execute("ANALYZE " + ", ".join([*(kind.stage for kind in self.kinds), CONTENTS]))
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query that sees all that was added."""
@@ -82,6 +92,15 @@ class Staging:
         with self.connection.cursor() as cursor:
             cursor.execute(sql, parameters or None)
             return cursor.fetchall()
+
+
+def _row(values: Sequence[str | None]) -> str:
+    """A line of COPY's text format."""
+    row = "\t".join(["\\N" if value is None else value for value in values])
+    plain = row.count("\t") == len(values) - 1 and row.count("\\") == values.count(None)
+    if plain and "\n" not in row and "\r" not in row:
+        return row
+    return "\t".join(["\\N" if value is None else value.translate(_ESCAPES) for value in values])
 
 
 def _type_of(column: str) -> str:
