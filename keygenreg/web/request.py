@@ -126,6 +126,10 @@ class EdgeRequest(server.Request):
         except Exception:
             self.processingFailed(Reason())
 
+    def getRequestHostname(self):
+        """The same for all: Klein binds its routes to a host, and fails where the Host header names none."""
+        return b"localhost"
+
     def render(self, resrc):
         try:
             body = resrc.render(self)
