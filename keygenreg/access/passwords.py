@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
@@ -29,14 +30,16 @@ def hash_password(password: str) -> str:
     return _HASHER.hash(_bytes(password))
 
 
-# What an unknown user's password is compared with; nobody knows a password that fits.
-_NOBODY = hash_password(secrets.token_hex())
+@cache
+def _nobody() -> str:
+    """What an unknown user's password is compared with; nobody knows a password that fits."""
+    return hash_password(secrets.token_hex())
 
 
 def verify_password(stored: str | None, password: str) -> bool:
     """Whether a password fits a stored hash; ``None`` costs as much and never fits. Slow on purpose."""
     try:
-        return _HASHER.verify(_NOBODY if stored is None else stored, _bytes(password)) and stored is not None
+        return _HASHER.verify(_nobody() if stored is None else stored, _bytes(password)) and stored is not None
     except (VerifyMismatchError, VerificationError, InvalidHashError):
         return False
 

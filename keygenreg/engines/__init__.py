@@ -1,1 +1,1 @@
-"""TODO-DOC engines."""
+"""The release engines: one folder for each protocol, found by scanning; none knows another."""

@@ -168,7 +168,8 @@ class IncomingFile:
         if self._removed:
             raise ValueError("the upload was discarded")
         if self.digests is None:
-            data, self._pending = b"".join(self._pending), []
+            data = b"".join(self._pending)
+            self._pending, self._pending_size = [], 0
             self._store(data)
             os.fsync(self._fd)
             self._close()

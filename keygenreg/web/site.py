@@ -52,6 +52,7 @@ class EdgeSite(Site):
     protocol = EdgeChannel
     requestFactory = EdgeRequest
     displayTracebacks = False
+    noisy = False
     draining = False
 
     def __init__(

@@ -13,6 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from keygenreg.domain.failures import NotFound, Unavailable
 from keygenreg.storage.filesystem import FilesystemBlobStore
+from keygenreg.storage.incoming_file import IncomingFile
 from keygenreg.storage.threads import DiskThreads
 from tests.storage.blob_store_contract import BlobStoreContract, get, put, sha256
 from tests.storage.failing_threads import FailingThreads
@@ -38,6 +39,29 @@ class TestFilesystemStore(BlobStoreContract):
         modes = {stat.S_IMODE(path.stat().st_mode) for path in store.root.rglob("*") if path.is_dir()}
         assert modes == {0o700}
         assert stat.S_IMODE(store.path_of(digest).stat().st_mode) == 0o600
+
+    def test_an_upload_that_ends_in_a_burst_is_sealed_once(self, store, loop, monkeypatch):
+        """What was written and not yet on the disk when the end came is stored by the end itself, and only there."""
+        stored: list[int] = []
+        original = IncomingFile._store
+
+        def store_slice(incoming, data):
+            stored.append(len(data))
+            original(incoming, data)
+
+        monkeypatch.setattr(IncomingFile, "_store", store_slice)
+
+        async def scenario():
+            incoming = store.begin()
+            for _ in range(12):
+                incoming.write(b"b" * 262_144)
+            digests = await incoming.finish()
+            await store.adopt(incoming)
+            return digests
+
+        assert loop.wait(scenario()).size == 12 * 262_144
+        assert sum(stored) == 12 * 262_144
+        assert 0 not in stored
 
     def test_nothing_is_left_of_a_discarded_upload(self, store, loop):
         async def scenario():
