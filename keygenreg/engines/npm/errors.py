@@ -11,6 +11,8 @@ from keygenreg.web.exchange import Exchange
 from keygenreg.web.reply import Reply
 
 VARY = ("Vary", "Accept, Authorization")
+#: Code of the failure of those who try to log in.
+NO_LOG_IN = "LOG_IN_NOT_SUPPORTED"
 _LONGEST_NOTICE = 500
 
 
@@ -18,15 +20,15 @@ def as_reply(exchange: Exchange, failure: Failure) -> Reply:
     """
     JSON with the sentence where npm (``error``) and others (``message``) look for it, and the errors of the API.
 
-    Of a 401, npm shows the challenge and a guess at what it means; so the sentence goes along as a notice, which it
-    prints too.
+    Of a 401, npm shows the challenge and a guess at what it means, and of a refused log-in nothing before it asks for
+    a password; so those sentences go along as a notice, which it prints.
     """
     document = {"error": failure.detail, "message": failure.detail} | error_document(failure, exchange.request_id)
     media_type = json_answer(exchange.header("Accept"), default=JSON)
     if failure.code == "MIME_TYPE_INVALID":
         media_type = JSON_API  # the API's own (engines.md 1.9)
     headers = [("Content-Type", f"{media_type}; charset=utf-8"), VARY]
-    if isinstance(failure, Unauthenticated):
+    if isinstance(failure, Unauthenticated) or failure.code == NO_LOG_IN:
         headers.append(("npm-notice", _one_line(failure.detail)))
     return Reply(failure.status, render(document), headers)
 

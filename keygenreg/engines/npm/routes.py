@@ -9,7 +9,7 @@ from klein.resource import KleinResource
 
 from keygenreg.domain.failures import NotAllowed, NotFound, Unauthenticated
 from keygenreg.engines.npm import documents, paths, queries, search
-from keygenreg.engines.npm.errors import VARY, as_reply
+from keygenreg.engines.npm.errors import NO_LOG_IN, VARY, as_reply
 from keygenreg.engines.npm.lookup import HOW_TO_AUTHENTICATE, Found, Lookup
 from keygenreg.engines.npm.versions import dist_tags, package_versions, tagged
 from keygenreg.formats.accept import best_match, require_api_accept
@@ -138,7 +138,7 @@ class NpmRoutes:
     async def log_in(self, exchange: Exchange, user: str = "") -> Reply:
         """``npm login`` and ``npm logout`` are told where credentials go instead."""
         await exchange.find_account()
-        raise NotAllowed(_how_to_log_in(exchange))
+        raise NotAllowed(_how_to_log_in(exchange), NO_LOG_IN)
 
     @app.route("/", methods=["POST", "PUT", "PATCH", "DELETE"], branch=True)
     @answers(as_reply)

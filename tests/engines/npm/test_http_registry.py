@@ -134,6 +134,7 @@ class TestEndpoints:
     def test_log_in_says_where_credentials_go(self, shelf: Store, method: str, path: str):
         answer = shelf.get(path, shelf.anonymous, method=method, body=b"{}")
         assert answer.status == 405
+        assert answer.headers["npm-notice"] == answer.json["error"]
         assert f"/v1/accounts/{shelf.account.id}/engines/npm/:_auth=" in answer.json["error"]
 
 
