@@ -102,10 +102,13 @@ def read_resource(schema: Schema, document: Any) -> Parsed:
 
     :raises BadRequest: the first fault, with a pointer to it.
     """
-    data = _data(document)
+    return _object(schema, _data(document), "/data")
+
+
+def _object(schema: Schema, data: Any, pointer: str) -> Parsed:
     if not isinstance(data, dict):
-        raise _refuse("/data", "must be a resource object")
-    return _resource(schema, data, "/data")
+        raise _refuse(pointer, "must be a resource object")
+    return _resource(schema, data, pointer)
 
 
 def read_linkage(document: Any, type: str, *, nullable: bool = False) -> UUID | None:
@@ -123,12 +126,7 @@ def read_linkages(document: Any, type: str) -> list[UUID]:
 
 def read_resources(schema: Schema, document: Any) -> list[Parsed]:
     """The 1 to 100 resource objects of a document."""
-    found = []
-    for n, item in enumerate(_list(document)):
-        if not isinstance(item, dict):
-            raise _refuse(f"/data/{n}", "must be a resource object")
-        found.append(_resource(schema, item, f"/data/{n}"))
-    return found
+    return [_object(schema, item, f"/data/{n}") for n, item in enumerate(_list(document))]
 
 
 def _list(document: Any) -> list:
@@ -272,12 +270,7 @@ def _relationships(schema: Schema, given: dict, pointer: str) -> dict[str, Any]:
 def _nested(schema: Schema, data: Any, at: str) -> list[Parsed]:
     if not isinstance(data, list):
         raise _refuse(at, "must be an array")
-    found = []
-    for n, item in enumerate(data[: MOST_LINKAGES + 1]):
-        if not isinstance(item, dict):
-            raise _refuse(f"{at}/{n}", "must be a resource object")
-        found.append(_resource(schema, item, f"{at}/{n}"))
-    return found
+    return [_object(schema, item, f"{at}/{n}") for n, item in enumerate(data[: MOST_LINKAGES + 1])]
 
 
 def _identifier(data: Any, types: tuple[str, ...], at: str) -> Reference:
