@@ -8,14 +8,8 @@ from typing import Any
 
 import click
 from twisted.internet import reactor
-from twisted.logger import (
-    FilteringLogObserver,
-    LogLevel,
-    LogLevelFilterPredicate,
-    globalLogBeginner,
-    textFileLogObserver,
-)
 
+from keygenreg.assembly.log import begin_logging
 from keygenreg.assembly.service import make_service
 from keygenreg.command.configured import config_option, read_settings, setting_option
 from keygenreg.running import Daemon
@@ -46,14 +40,3 @@ def serve(config: Path | None, **options: Any) -> None:
     reactor.callWhenRunning(daemon.startService)
     reactor.run()
     sys.exit(daemon.exit_status)
-
-
-def begin_logging(level: str) -> None:
-    """Write messages of a level and above to standard error; what others print stays where they print it."""
-    least = LogLevelFilterPredicate(LogLevel.lookupByName(level))
-    if level == "info":
-        # Twisted tells of every factory and port, which says nothing to operators.
-        for namespace in ("twisted", "log_legacy"):
-            least.setLogLevelForNamespace(namespace, LogLevel.warn)
-    observer = FilteringLogObserver(textFileLogObserver(sys.stderr), [least])
-    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
