@@ -106,4 +106,5 @@ class TestNpm:
         npm = Project("npm", tmp_path, Registry(vendor.address, token=token, scope="@acme"))
         npm.add("@acme/lib@3").ok()
         assert npm.installed("@acme/lib") == "3.0.0"
-        assert npm.run("whoami", f"--registry=http://{vendor.address}/").ok().words.strip() == vendor.license.id
+        vendor.license.set(name="Big Corp")
+        assert npm.run("whoami", f"--registry=http://{vendor.address}/").ok().words.strip() == "Big Corp"
