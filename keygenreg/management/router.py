@@ -9,6 +9,7 @@ from klein import Klein
 from klein.resource import KleinResource
 from psycopg2.errors import ForeignKeyViolation, UniqueViolation
 from twisted.web.http import Request
+from twisted.web.resource import Resource
 
 from keygenreg.domain.failures import Conflict, Failure, NotFound
 from keygenreg.formats.accept import json_answer, require_api_accept
@@ -114,11 +115,10 @@ class Management:
         self.parts = parts
         self.routes = routes
 
-    @app.route("/", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"], branch=True)
+    @app.route("/", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
     def everything(self, request: Request) -> object:
-        path = tuple(part.decode("utf-8") for part in request.postpath)
         return self.parts.edge.answer(
-            request, lambda exchange: self._run(exchange, path), _as_reply, _finished
+            request, lambda exchange: self._run(exchange, request.api_path), _as_reply, _finished
         )
 
     async def _run(self, exchange: Exchange, path: tuple[str, ...]) -> Reply | BlobReply:
@@ -158,9 +158,24 @@ def _finished(exchange: Exchange, reply: Reply | BlobReply) -> Reply | BlobReply
     return signed(exchange, _dialect(exchange).headers(reply))
 
 
-def resource_of(parts: Parts, routes: Iterable[Route]) -> KleinResource:
+class _Entrance(Resource):
+    """Keeps the path for our own routes: Klein's patterns do not match every text (none with a line break)."""
+
+    isLeaf = True
+
+    def __init__(self, klein: KleinResource) -> None:
+        super().__init__()
+        self._klein = klein
+
+    def render(self, request: Request) -> object:
+        request.api_path = tuple(part.decode("utf-8") for part in request.postpath)
+        request.postpath = [b""]
+        return self._klein.render(request)
+
+
+def resource_of(parts: Parts, routes: Iterable[Route]) -> Resource:
     """The management's resource, built once."""
-    return Management(parts, Routes(routes)).app.resource()
+    return _Entrance(Management(parts, Routes(routes)).app.resource())
 
 
 _PREFLIGHT = Reply(
