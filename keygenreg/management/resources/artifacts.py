@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import lru_cache
 from urllib.parse import quote
 
 from keygenreg.database.queries.artifacts import READABLE_BY_ALL
@@ -13,17 +13,31 @@ from keygenreg.management.call import Call
 from keygenreg.management.listing import Listing
 from keygenreg.management.ownership import WRITERS
 from keygenreg.management.resources import products, releases
-from keygenreg.management.resources.catalogue_filters import ARTIFACT_FILTERS, artifact_filters
+from keygenreg.management.resources.catalogue_filters import ARTIFACT_CONDITIONS, Filters, artifact_filters, where
 from keygenreg.management.router import Route
 from keygenreg.web.reply import Reply
 
-ARTIFACTS = Listing("artifacts", f"SELECT a.* FROM visible_artifacts a WHERE {ARTIFACT_FILTERS}", "artifacts", "a")
-MATCHES = Query(
-    "artifacts by id or file name",
-    f"""SELECT a.*, {READABLE_BY_ALL} FROM visible_artifacts a
-    WHERE (a.id = %(id)s OR a.filename = %(filename)s) AND {ARTIFACT_FILTERS}
-    ORDER BY (a.id = %(id)s) DESC NULLS LAST, a.version_key DESC, a.created DESC, a.ordinal DESC LIMIT %(limit)s""",
-)
+#: Filters that narrow the artifacts of a release, not the release in the path.
+_OF_ARTIFACTS = frozenset({"channel", "status"})
+
+
+@lru_cache(maxsize=512)
+def _listing(names: tuple[str, ...]) -> Listing:
+    """The list of artifacts narrowed by named conditions."""
+    select = f"SELECT a.* FROM visible_artifacts a WHERE {where(ARTIFACT_CONDITIONS, names)}"
+    return Listing("artifacts", select, "artifacts", "a")
+
+
+@lru_cache(maxsize=512)
+def _matches(names: tuple[str, ...]) -> Query:
+    """Artifacts by id or file name, narrowed by named conditions; that of the highest version first."""
+    return Query(
+        "artifacts by id or file name",
+        f"""SELECT a.*, {READABLE_BY_ALL} FROM visible_artifacts a
+        WHERE (a.id = %(id)s OR a.filename = %(filename)s) AND {where(ARTIFACT_CONDITIONS, names)}
+        ORDER BY (a.id = %(id)s) DESC NULLS LAST, a.version_key DESC, a.created DESC, a.ordinal DESC
+        LIMIT %(limit)s""",
+    )
 
 
 def document(call: Call, row: dict, *, redirect: str | None = None) -> dict:
@@ -48,18 +62,26 @@ def document(call: Call, row: dict, *, redirect: str | None = None) -> dict:
     return made
 
 
-async def find(call: Call, identifier: str, *, changing: bool = False, **narrowing: Any) -> dict:
+async def find(
+    call: Call,
+    identifier: str,
+    *,
+    changing: bool = False,
+    product: dict | None = None,
+    release: dict | None = None,
+) -> dict:
     """
     The artifact with an id or file name in the caller's scope and the request's filters: that of the highest version.
 
     :param changing: refuse to guess.
-    :param narrowing: filter parameters in place of the request's.
+    :param product, release: those that the request's path names.
     :raises NotFound: there is none. Invalid: a changing call by a name that several artifacts have.
     """
     wanted = parse_uuid(identifier)
-    filters = await artifact_filters(call, changing=changing) | narrowing
+    filters = await artifact_filters(call, changing=changing, product=product, release=release)
+    query, limit = _matches(filters.names), 10 if changing else 1
     rows = await call.database.rows(
-        MATCHES, scope=call.scope, id=wanted, filename=identifier, limit=10 if changing else 1, **filters
+        query, scope=call.scope, id=wanted, filename=identifier, limit=limit, **filters.values
     )
     if not rows:
         raise call.not_found("artifact", identifier)
@@ -70,29 +92,31 @@ async def find(call: Call, identifier: str, *, changing: bool = False, **narrowi
     return rows[0]
 
 
-def of_release(release: dict) -> dict[str, Any]:
-    """The filter parameters for one release."""
-    return {"release": str(release["id"]), "release_id": release["id"]}
+async def release_of_path(call: Call, release: str) -> dict:
+    """The release in whose path artifacts are asked for. :raises NotFound: it is not in scope."""
+    return await releases.find(call, release, ignoring=_OF_ARTIFACTS)
+
+
+async def _listed(call: Call, path: str, filters: Filters) -> Reply:
+    return await _listing(filters.names).reply(call, path, document, **filters.values)
 
 
 async def index(call: Call) -> Reply:
     call.grant.require("artifact.read")
-    return await ARTIFACTS.reply(call, "/artifacts", document, **await artifact_filters(call))
+    return await _listed(call, "/artifacts", await artifact_filters(call))
 
 
 async def index_of_release(call: Call, release: str) -> Reply:
-    owner = await releases.find(call, release, status=None, channels=None)
+    owner = await release_of_path(call, release)
     call.grant.require("artifact.read")
     releases.require_permitted(owner)
-    filters = await artifact_filters(call) | of_release(owner)
-    return await ARTIFACTS.reply(call, f"/releases/{owner['id']}/artifacts", document, **filters)
+    return await _listed(call, f"/releases/{owner['id']}/artifacts", await artifact_filters(call, release=owner))
 
 
 async def index_of_product(call: Call, product: str) -> Reply:
     owner = await products.find(call, product)
     call.grant.require("artifact.read")
-    filters = await artifact_filters(call) | releases.of_product(owner)
-    return await ARTIFACTS.reply(call, f"/products/{owner['id']}/artifacts", document, **filters)
+    return await _listed(call, f"/products/{owner['id']}/artifacts", await artifact_filters(call, product=owner))
 
 
 ROUTES = (

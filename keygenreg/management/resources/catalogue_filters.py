@@ -1,8 +1,15 @@
-"""The filters of release and artifact lists, which also narrow look-ups by version, tag or file name (api.md 2.8)."""
+"""The filters of release and artifact lists, which also narrow look-ups by version, tag or file name (api.md 2.8).
+
+What a filter names is looked up first, so that a query compares ids; and a query holds only the conditions of filters
+that are in use: both let the database begin with the few rows that are meant.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from attrs import field, frozen
 
 from keygenreg.database.query import Query
 from keygenreg.domain.channel import CHANNELS, included
@@ -11,43 +18,26 @@ from keygenreg.domain.identifiers import normal_filetype, normal_target, parse_u
 from keygenreg.management.call import Call
 from keygenreg.management.resources.packages import engine_filter
 
-# Plain tables are read here only to narrow what the visible_* names give.
-_PRODUCTS = """(SELECT f.id FROM products f WHERE f.account_id = %(scope_account)s
-    AND (f.id = %(product_id)s OR lower(f.code) = lower(%(product)s)))"""
-# Of packages that share a key, reads take the oldest; writes consider all, to refuse what is ambiguous (decision 10).
-_PACKAGES = f"""(SELECT f.id FROM visible_packages f WHERE (f.id = %(package_id)s OR f.key = %(package)s
-        OR f.pypi_name = lower(regexp_replace(%(package)s, '[-_.]+', '-', 'g')))
-    AND (NOT %(by_engine)s OR f.engine IS NOT DISTINCT FROM %(engine)s)
-    AND (%(product)s::text IS NULL OR f.product_id IN {_PRODUCTS})
-    ORDER BY (f.id = %(package_id)s) DESC NULLS LAST, (f.key = %(package)s) DESC, f.created, f.ordinal
-    LIMIT %(packages)s)"""
-
-
-def _shared(alias: str) -> str:
-    return f"""(%(product)s::text IS NULL OR {alias}.product_id IN {_PRODUCTS})
-    AND (NOT %(by_package)s OR CASE WHEN %(package)s::text IS NULL THEN {alias}.package_id IS NULL
-         ELSE {alias}.package_id IN {_PACKAGES} END)
-    AND (NOT %(by_engine)s OR (SELECT f.engine FROM packages f WHERE f.id = {alias}.package_id)
-         IS NOT DISTINCT FROM %(engine)s)
-    AND (%(channels)s::text[] IS NULL OR {alias}.channel = ANY(%(channels)s::text[]))
-    AND (%(status)s::text IS NULL OR {alias}.status = upper(%(status)s))"""
-
-
-#: Conditions on ``visible_releases r``.
-RELEASE_FILTERS = f"""{_shared("r")}
-    AND (%(yanked)s::boolean IS NULL OR (r.status = 'YANKED') = %(yanked)s)
-    AND (%(codes)s::text[] IS NULL OR NOT EXISTS (
-         SELECT 1 FROM constraints f JOIN entitlements e ON e.id = f.entitlement_id
-         WHERE f.release_id = r.id AND e.code <> ALL(%(codes)s::text[])))"""
-
-#: Conditions on ``visible_artifacts a``.
-ARTIFACT_FILTERS = f"""{_shared("a")}
-    AND (%(release)s::text IS NULL OR a.release_id = %(release_id)s OR a.release_version = %(release)s
-         OR a.release_tag = %(release)s)
-    AND (NOT %(by_filetype)s OR a.filetype IS NOT DISTINCT FROM %(filetype)s)
-    AND (NOT %(by_platform)s OR a.platform IS NOT DISTINCT FROM %(platform)s)
-    AND (NOT %(by_arch)s OR a.arch IS NOT DISTINCT FROM %(arch)s)"""
-
+PRODUCT = Query(
+    "product that a filter names",
+    """SELECT id FROM products WHERE account_id = %(account)s AND (id = %(id)s OR lower(code) = lower(%(code)s))
+    ORDER BY (id = %(id)s) DESC NULLS LAST LIMIT 1""",
+    unscoped="narrows what is scoped",
+)
+#: Of packages that share a key, reads take the oldest; writes consider all, to refuse what is ambiguous (decision 10).
+PACKAGES = Query(
+    "packages that a filter names",
+    """SELECT t.id FROM visible_packages t WHERE (t.id = %(id)s OR t.key = %(key)s
+        OR t.pypi_name = lower(regexp_replace(%(key)s, '[-_.]+', '-', 'g')))
+    AND (NOT %(by_engine)s OR t.engine IS NOT DISTINCT FROM %(engine)s)
+    AND (%(product)s::uuid IS NULL OR t.product_id = %(product)s)
+    ORDER BY (t.id = %(id)s) DESC NULLS LAST, (t.key = %(key)s) DESC, t.created, t.ordinal LIMIT %(most)s""",
+)
+RELEASES = Query(
+    "releases that a filter names",
+    """SELECT r.id FROM visible_releases r WHERE (r.id = %(id)s OR r.version = %(alias)s OR r.tag = %(alias)s)
+    AND (%(product)s::uuid IS NULL OR r.product_id = %(product)s)""",
+)
 _TARGETS = {
     "platforms": Query(
         "platforms in use",
@@ -62,66 +52,155 @@ _TARGETS = {
 }
 
 
-def release_filters(call: Call, *, changing: bool = False) -> dict[str, Any]:
+def _shared(alias: str) -> dict[str, str]:
+    return {
+        "nothing": "false",
+        "product": f"{alias}.product_id = %(product)s",
+        "package": f"{alias}.package_id = ANY(%(package)s::uuid[])",
+        "no_package": f"{alias}.package_id IS NULL",
+        "engine": f"""{alias}.package_id IN (SELECT f.id FROM packages f WHERE f.account_id = %(scope_account)s
+            AND f.engine = %(engine)s)""",
+        "no_engine": f"""NOT EXISTS (SELECT 1 FROM packages f WHERE f.id = {alias}.package_id
+            AND f.engine IS NOT NULL)""",
+        "channel": f"{alias}.channel = ANY(%(channel)s::text[])",
+        "status": f"{alias}.status = %(status)s",
+    }
+
+
+#: Conditions on ``visible_releases r``, by name.
+RELEASE_CONDITIONS: Mapping[str, str] = _shared("r") | {
+    "yanked": "r.status = 'YANKED'",
+    "not_yanked": "r.status <> 'YANKED'",
+    "codes": """NOT EXISTS (SELECT 1 FROM constraints f JOIN entitlements e ON e.id = f.entitlement_id
+        WHERE f.release_id = r.id AND e.code <> ALL(%(codes)s::text[]))""",
+}
+#: Conditions on ``visible_artifacts a``, by name.
+ARTIFACT_CONDITIONS: Mapping[str, str] = _shared("a") | {
+    "release": "a.release_id = ANY(%(release)s::uuid[])",
+    **{name: f"a.{name} = %({name})s" for name in ("filetype", "platform", "arch")},
+    **{f"no_{name}": f"a.{name} IS NULL" for name in ("filetype", "platform", "arch")},
+}
+
+
+@frozen
+class Filters:
+    """Filters in use: ``values`` are query parameters by the name of their condition."""
+
+    values: Mapping[str, Any] = field(factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The conditions, in a fixed order: what a query is made from and kept by."""
+        return tuple(sorted(self.values))
+
+
+def where(conditions: Mapping[str, str], names: tuple[str, ...]) -> str:
+    """Named conditions as one."""
+    return " AND ".join(conditions[name] for name in names) or "true"
+
+
+async def release_filters(
+    call: Call, *, changing: bool = False, product: dict | None = None, ignoring: frozenset[str] = frozenset()
+) -> Filters:
     """
-    The parameters of :data:`RELEASE_FILTERS` that a request asks for; what it does not mention does not narrow.
+    The filters of releases that a request asks for; what it does not mention does not narrow.
 
     :param changing: consider all packages of a key, not only the oldest.
+    :param product: the product that the request's path names.
+    :param ignoring: query parameters that mean something else here.
     """
+    found = await _common(call, changing, product, ignoring)
+    yanked = (call.query.text("yanked") or "").lower()
+    if yanked in ("true", "1"):
+        found["yanked"] = None
+    elif yanked in ("false", "0"):
+        found["not_yanked"] = None
     codes = [set(call.query.many(name)) for name in ("entitlements", "constraints") if name in call.query]
-    yanked = {"true": True, "1": True, "false": False, "0": False}.get((call.query.text("yanked") or "").lower())
-    return _shared_parameters(call, changing) | {
-        "yanked": yanked,
-        "codes": sorted(set.intersection(*codes)) if codes else None,
-    }
+    if codes:
+        found["codes"] = sorted(set.intersection(*codes))
+    return Filters(found)
 
 
-async def artifact_filters(call: Call, *, changing: bool = False) -> dict[str, Any]:
-    """The parameters of :data:`ARTIFACT_FILTERS`, as :func:`release_filters`."""
-    release = call.query.text("release") or None
+async def artifact_filters(
+    call: Call, *, changing: bool = False, product: dict | None = None, release: dict | None = None
+) -> Filters:
+    """The filters of artifacts, as :func:`release_filters`; ``release`` is the one that the request's path names."""
+    found = await _common(call, changing, product, frozenset())
+    alias = call.query.text("release")
+    if release is not None:
+        found["release"] = [release["id"]]
+    elif alias:
+        rows = await call.database.rows(
+            RELEASES, scope=call.scope, id=parse_uuid(alias), alias=alias, product=found.get("product")
+        )
+        found["release"] = [row["id"] for row in rows]
     filetype = call.query.text("filetype")
-    return _shared_parameters(call, changing) | {
-        "release": release,
-        "release_id": parse_uuid(release),
-        "by_filetype": filetype is not None,
-        "filetype": normal_filetype(filetype),
-        **await _target(call, "platform", "platforms"),
-        **await _target(call, "arch", "arches"),
-    }
+    if filetype is not None:
+        found |= _text("filetype", normal_filetype(filetype))
+    for name, plural in (("platform", "platforms"), ("arch", "arches")):
+        found |= await _target(call, name, plural)
+    return Filters(found)
 
 
-def _shared_parameters(call: Call, changing: bool) -> dict[str, Any]:
-    product = call.query.text("product") or None
-    package = call.query.text("package")
-    return {
-        "product": product,
-        "product_id": parse_uuid(product),
-        "by_package": package is not None,
-        "package": package or None,
-        "package_id": parse_uuid(package),
-        "packages": None if changing else 1,
-        "channels": channels_of(call, call.query.text("channel")),
-        "status": call.query.text("status") or None,
-        **engine_filter(call),
-    }
+async def _common(call: Call, changing: bool, product: dict | None, ignoring: frozenset[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    named = call.query.text("product")
+    if product is not None:
+        found["product"] = product["id"]
+    elif named:
+        row = await call.database.maybe(PRODUCT, account=call.account_id, id=parse_uuid(named), code=named)
+        found |= {"product": row["id"]} if row else {"nothing": None}
+    engine = engine_filter(call)
+    if engine["by_engine"]:
+        found |= _text("engine", engine["engine"])
+    if "package" not in ignoring:
+        found |= await _package(call, changing, engine, found.get("product"))
+    if "channel" not in ignoring and call.query.text("channel"):
+        found["channel"] = channels_of(call, call.query.text("channel"))
+    if "status" not in ignoring and call.query.text("status"):
+        found["status"] = call.query.text("status").upper()
+    return found
 
 
-def channels_of(call: Call, channel: str | None) -> list[str] | None:
-    """The channels that a channel's key or id stands for: none for an unknown one, ``None`` when not asked."""
-    if not channel:
-        return None
+async def _package(call: Call, changing: bool, engine: dict[str, Any], product: Any) -> dict[str, Any]:
+    key = call.query.text("package")
+    if key is None:
+        return {}
+    if not key:
+        return {"no_package": None}
+    rows = await call.database.rows(
+        PACKAGES,
+        scope=call.scope,
+        id=parse_uuid(key),
+        key=key,
+        product=product,
+        most=None if changing else 1,
+        **engine,
+    )
+    return {"package": [row["id"] for row in rows]}
+
+
+def channels_of(call: Call, channel: str | None) -> list[str]:
+    """The channels that a channel's key or id stands for: none for an unknown one."""
     identifier = parse_uuid(channel)
     if identifier is not None:
-        channel = key_of_id(call.account_id, "channels", identifier, CHANNELS) or ""
-    return sorted(included(channel.lower()))
+        channel = key_of_id(call.account_id, "channels", identifier, CHANNELS)
+    return sorted(included((channel or "").lower()))
+
+
+def _text(name: str, value: str | None) -> dict[str, Any]:
+    """A filter by text; none means records without one."""
+    return {f"no_{name}": None} if value is None else {name: value}
 
 
 async def _target(call: Call, name: str, plural: str) -> dict[str, Any]:
-    """A platform or arch by key or id; empty means artifacts without one."""
+    """A platform or arch by key or id."""
     text = call.query.text(name)
     identifier = parse_uuid(text)
+    if text is None:
+        return {}
     if identifier is None:
-        return {f"by_{name}": text is not None, name: normal_target(text)}
+        return _text(name, normal_target(text))
     rows = await call.database.rows(_TARGETS[plural], account=call.account_id)
     found = (row["key"] for row in rows if derived_id(call.account_id, plural, row["key"]) == identifier)
-    return {f"by_{name}": True, name: next(found, str(identifier))}
+    return {name: next(found, str(identifier))}

@@ -32,13 +32,13 @@ async def show(call: Call, artifact: str) -> Reply | BlobReply:
 
 
 async def show_of_release(call: Call, release: str, artifact: str) -> Reply | BlobReply:
-    owner = await releases.find(call, release, status=None, channels=None)
-    return await _answer(call, await artifacts.find(call, artifact, **artifacts.of_release(owner)))
+    owner = await artifacts.release_of_path(call, release)
+    return await _answer(call, await artifacts.find(call, artifact, release=owner))
 
 
 async def show_of_product(call: Call, product: str, artifact: str) -> Reply | BlobReply:
     owner = await products.find(call, product)
-    return await _answer(call, await artifacts.find(call, artifact, **releases.of_product(owner)))
+    return await _answer(call, await artifacts.find(call, artifact, product=owner))
 
 
 def _require_readable(call: Call, row: dict) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import lru_cache
 
 from keygenreg.database.query import Query
 from keygenreg.domain.failures import Denied, Invalid, Problem
@@ -12,19 +12,29 @@ from keygenreg.formats.jsonapi_document import linkage, related
 from keygenreg.management.call import Call
 from keygenreg.management.listing import Listing
 from keygenreg.management.resources import products
-from keygenreg.management.resources.catalogue_filters import RELEASE_FILTERS, release_filters
+from keygenreg.management.resources.catalogue_filters import RELEASE_CONDITIONS, Filters, release_filters, where
 from keygenreg.management.router import Route
 from keygenreg.web.reply import Reply
 
-RELEASES = Listing("releases", f"SELECT r.* FROM visible_releases r WHERE {RELEASE_FILTERS}", "releases", "r")
-MATCHES = Query(
-    "releases by id, version or tag",
-    f"""SELECT r.* FROM visible_releases r
-    WHERE (r.id = %(id)s OR r.version = %(alias)s OR r.tag = %(alias)s) AND {RELEASE_FILTERS}
-    ORDER BY (r.id = %(id)s) DESC NULLS LAST, r.created, r.ordinal LIMIT 10""",
-)
-
 _RELATED = ("entitlements", "constraints", "artifacts", "upgrade")
+
+
+@lru_cache(maxsize=512)
+def _listing(names: tuple[str, ...]) -> Listing:
+    """The list of releases narrowed by named conditions."""
+    select = f"SELECT r.* FROM visible_releases r WHERE {where(RELEASE_CONDITIONS, names)}"
+    return Listing("releases", select, "releases", "r")
+
+
+@lru_cache(maxsize=512)
+def _matches(names: tuple[str, ...]) -> Query:
+    """Releases by id, version or tag, narrowed by named conditions; the oldest first."""
+    return Query(
+        "releases by id, version or tag",
+        f"""SELECT r.* FROM visible_releases r
+        WHERE (r.id = %(id)s OR r.version = %(alias)s OR r.tag = %(alias)s) AND {where(RELEASE_CONDITIONS, names)}
+        ORDER BY (r.id = %(id)s) DESC NULLS LAST, r.created, r.ordinal LIMIT 10""",
+    )
 
 
 def document(call: Call, row: dict) -> dict:
@@ -53,17 +63,26 @@ def document(call: Call, row: dict) -> dict:
     )
 
 
-async def find(call: Call, identifier: str, *, changing: bool = False, **narrowing: Any) -> dict:
+async def find(
+    call: Call,
+    identifier: str,
+    *,
+    changing: bool = False,
+    product: dict | None = None,
+    ignoring: frozenset[str] = frozenset(),
+) -> dict:
     """
     The release with an id, version or tag in the caller's scope and the request's filters, the oldest of several.
 
     :param changing: refuse to guess.
-    :param narrowing: filter parameters in place of the request's.
+    :param product: the product that the request's path names.
+    :param ignoring: filters of the request that mean something else here.
     :raises NotFound: there is none. Invalid: a changing call by an alias that several releases have.
     """
     wanted = parse_uuid(identifier)
-    filters = release_filters(call, changing=changing) | narrowing
-    rows = await call.database.rows(MATCHES, scope=call.scope, id=wanted, alias=identifier, **filters)
+    filters = await release_filters(call, changing=changing, product=product, ignoring=ignoring)
+    query = _matches(filters.names)
+    rows = await call.database.rows(query, scope=call.scope, id=wanted, alias=identifier, **filters.values)
     if not rows:
         raise call.not_found("release", identifier)
     if changing and len(rows) > 1 and rows[0]["id"] != wanted:
@@ -73,13 +92,15 @@ async def find(call: Call, identifier: str, *, changing: bool = False, **narrowi
     return rows[0]
 
 
-async def read(call: Call, identifier: str, **narrowing: Any) -> dict:
+async def read(
+    call: Call, identifier: str, *, product: dict | None = None, ignoring: frozenset[str] = frozenset()
+) -> dict:
     """
     The release that the caller wants to read.
 
     :raises NotFound: it is not in scope. Denied: a permission is missing, or the state of the licenses forbids it.
     """
-    row = await find(call, identifier, **narrowing)
+    row = await find(call, identifier, product=product, ignoring=ignoring)
     call.grant.require("release.read")
     require_permitted(row)
     return row
@@ -93,7 +114,11 @@ def require_permitted(row: dict) -> None:
 
 async def index(call: Call) -> Reply:
     call.grant.require("release.read")
-    return await RELEASES.reply(call, "/releases", document, **release_filters(call))
+    return await _listed(call, "/releases", await release_filters(call))
+
+
+async def _listed(call: Call, path: str, filters: Filters) -> Reply:
+    return await _listing(filters.names).reply(call, path, document, **filters.values)
 
 
 async def show(call: Call, release: str) -> Reply:
@@ -103,18 +128,12 @@ async def show(call: Call, release: str) -> Reply:
 async def index_of_product(call: Call, product: str) -> Reply:
     owner = await products.find(call, product)
     call.grant.require("release.read")
-    filters = release_filters(call) | of_product(owner)
-    return await RELEASES.reply(call, f"/products/{owner['id']}/releases", document, **filters)
+    return await _listed(call, f"/products/{owner['id']}/releases", await release_filters(call, product=owner))
 
 
 async def show_of_product(call: Call, product: str, release: str) -> Reply:
     owner = await products.find(call, product)
-    return call.ok(document(call, await read(call, release, **of_product(owner))))
-
-
-def of_product(product: dict) -> dict[str, Any]:
-    """The filter parameters for one product."""
-    return {"product": str(product["id"]), "product_id": product["id"]}
+    return call.ok(document(call, await read(call, release, product=owner)))
 
 
 async def show_product(call: Call, release: str) -> Reply:

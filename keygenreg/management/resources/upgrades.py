@@ -17,6 +17,8 @@ from keygenreg.web.artifact_delivery import count_download
 from keygenreg.web.reply import Reply
 
 _AT_ONCE = 200
+#: What narrows the upgrade, not the release that somebody has.
+_OTHERWISE = frozenset({"channel", "status"})
 
 PACKAGE = Query(
     "package to upgrade within",
@@ -42,7 +44,7 @@ async def show(call: Call, release: str) -> Reply:
     constraint = parse_constraint(text) if text else None
     channels = channels_of(call, call.query.text("channel") or current["channel"])
     package = await _package(call, current)
-    following = await _best(call, current, package, channels or [], constraint)
+    following = await _best(call, current, package, channels, constraint)
     if following is None:
         raise _none()
     await count_download(call.exchange, call.parts, call.grant)
@@ -53,8 +55,8 @@ async def show(call: Call, release: str) -> Reply:
 async def _current(call: Call, release: str) -> dict:
     """The release that the caller has; an id needs no narrowing, so that ``package`` may name another one."""
     if parse_uuid(release) is not None:
-        return await releases.read(call, release, by_package=False)
-    return await releases.read(call, release)
+        return await releases.read(call, release, ignoring=_OTHERWISE | {"package"})
+    return await releases.read(call, release, ignoring=_OTHERWISE)
 
 
 async def _package(call: Call, current: dict) -> Any:
