@@ -1,0 +1,154 @@
+"""Several web processes of one daemon: they share the port, are replaced, agree, and end with it."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+
+import psutil
+import pytest
+
+from tests.daemon_fixtures import basic, fetch, free_port
+from tests.resilience.conftest import PATIENCE, Registry, eventually
+
+WORKERS = 2
+
+
+@pytest.fixture(scope="module")
+def only_workers(only_registry: Registry) -> Iterator[Registry]:
+    only_registry.begin()
+    assert only_registry.stop() == 0
+    only_registry.options = ("--workers", str(WORKERS))
+    only_registry.env = {"KEYGENREG_OPERATOR_PORT": str(free_port())}
+    yield only_registry
+    only_registry.end()
+    only_registry.options, only_registry.env = (), {}
+
+
+@pytest.fixture
+def workers(only_workers: Registry) -> Registry:
+    """The registry with two web processes, both of which answer; a test may end it in any way."""
+    only_workers.begin()
+    eventually(lambda: all(map(operator_port_answers, operator_ports(only_workers))), "all of them answer")
+    return only_workers
+
+
+def operator_ports(registry: Registry) -> range:
+    first = int(registry.env["KEYGENREG_OPERATOR_PORT"])
+    return range(first, first + WORKERS)
+
+
+def operator_port_answers(port: int) -> bool:
+    try:
+        return fetch("GET", f"http://127.0.0.1:{port}/metrics").status == 200
+    except OSError:
+        return False
+
+
+def web_processes(registry: Registry) -> list[psutil.Process]:
+    found = []
+    for child in registry.watched.children():
+        try:
+            if "keygenreg.assembly.worker" in child.cmdline():
+                found.append(child)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def ports_of(process: psutil.Process, registry: Registry) -> set[int]:
+    """The clients' ports of a process's connections."""
+    found = process.net_connections(kind="tcp")
+    return {one.raddr.port for one in found if one.raddr and one.laddr.port == registry.port}
+
+
+class Client:
+    """A connection that stays open."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.connection = http.client.HTTPConnection("127.0.0.1", registry.port, timeout=PATIENCE)
+        self.connection.connect()
+        self.port = self.connection.sock.getsockname()[1]
+        self.get("/v1/ping")
+
+    def get(self, path: str, **headers: str) -> int:
+        self.connection.request("GET", path, headers=headers)
+        answer = self.connection.getresponse()
+        answer.read()
+        return answer.status
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def client_of(process: psutil.Process, registry: Registry, stack: ExitStack) -> Client:
+    """A connection that this process serves."""
+    for _ in range(200):
+        client = stack.enter_context(closing(Client(registry)))
+        if client.port in ports_of(process, registry):
+            return client
+    raise AssertionError("no connection of 200 went to this web process")
+
+
+def test_revocation_shows_in_all_at_once(workers: Registry) -> None:
+    product = workers.admin.make_product("LICENSED")
+    workers.admin.make_package(product, "shared", "pypi")
+    policy = workers.admin.make_policy(product)
+    license = workers.admin.make_license(policy, key="WORKERS-KEY-1")
+    asked = {"Authorization": basic("license", "WORKERS-KEY-1"), "Accept": "text/html"}
+    path = "/v1/engines/pypi/simple/shared/"
+    with ExitStack() as stack:
+        processes = web_processes(workers)
+        assert len(processes) == WORKERS
+        clients = [client_of(process, workers, stack) for process in processes]
+        for _ in range(3):
+            assert {client.get(path, **asked) for client in clients} == {200}
+            assert workers.admin.post(f"/licenses/{license['id']}/actions/suspend").status == 200
+            assert {client.get(path, **asked) for client in clients} == {403}
+            assert workers.admin.post(f"/licenses/{license['id']}/actions/reinstate").status == 200
+
+
+def test_killed_one_is_replaced(workers: Registry) -> None:
+    """The other one answers meanwhile."""
+    killed, other = web_processes(workers)
+    killed.kill()
+    psutil.wait_procs([killed], PATIENCE)
+    for _ in range(20):
+        assert fetch("GET", f"{workers.url}/v1/ping").status == 200
+    eventually(lambda: len(web_processes(workers)) == WORKERS, "there are two web processes again")
+    (replacement,) = [process for process in web_processes(workers) if process != other]
+    with ExitStack() as stack:
+        eventually(lambda: all(map(operator_port_answers, operator_ports(workers))), "the new one answers")
+        assert client_of(replacement, workers, stack).get("/v1/ping") == 200
+
+
+def test_each_has_figures_of_its_own(workers: Registry) -> None:
+    """At the operator port, and the ones that follow it."""
+    started = {metric(port, "process_start_time_seconds") for port in operator_ports(workers)}
+    assert len(started) == WORKERS
+
+
+def metric(port: int, name: str) -> str:
+    page = fetch("GET", f"http://127.0.0.1:{port}/metrics").body.decode()
+    return next(line for line in page.splitlines() if line.startswith(f"{name} "))
+
+
+def test_sigterm_ends_all(workers: Registry) -> None:
+    family = workers.watched.children(recursive=True)
+    assert workers.stop() == 0
+    assert [process for process in family if process.is_running()] == []
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", workers.port), timeout=5)
+
+
+def test_none_outlives_a_killed_daemon(workers: Registry) -> None:
+    """Web processes and PostgreSQL notice that their parent is gone, and a new daemon takes over."""
+    family = workers.watched.children(recursive=True)
+    assert len(family) > WORKERS
+    workers.kill()
+    _, alive = psutil.wait_procs(family, PATIENCE)
+    assert alive == []
+    workers.begin()
+    assert workers.admin.get("/products?limit=1").status == 200
