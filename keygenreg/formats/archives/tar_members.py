@@ -21,6 +21,8 @@ _BLOCK = 512
 _LONGEST_EXTENSION = 64 * 1024
 _REGULAR = frozenset({b"0", b"\x00", b"7"})
 _WITHOUT_DATA = frozenset({b"1", b"2", b"3", b"4", b"5", b"6"})
+_LINKS = frozenset({b"1", b"2"})
+_DEVICES = frozenset({b"3", b"4", b"6"})
 _PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_LINK, _SPARSE = b"x", b"g", b"L", b"K", b"S"
 _SPARSE_MAP = "GNU.sparse"
 
@@ -41,11 +43,17 @@ class Stream(Protocol):
 
 @frozen
 class Member:
-    """One member; its ``size`` bytes of data come next in the stream."""
+    """
+    One member; its ``size`` bytes of data come next in the stream.
+
+    ``target`` is where a symbolic or hard link leads, None for all others; ``is_device`` covers pipes too.
+    """
 
     name: str
     size: int
     is_file: bool
+    target: str | None = None
+    is_device: bool = False
 
 
 def members(stream: Stream) -> Iterator[Member]:
@@ -59,11 +67,12 @@ def members(stream: Stream) -> Iterator[Member]:
         if not block or not block.strip(b"\x00"):
             return
         member, kind = _header(block)
-        if kind in (_PAX, _LONG_NAME):
+        if kind in (_PAX, _LONG_NAME, _LONG_LINK):
             extension = _extension(stream, member.size)
-            overrides |= _records(extension) if kind == _PAX else {"path": _text(extension)}
+            key = "path" if kind == _LONG_NAME else "linkpath"
+            overrides |= _records(extension) if kind == _PAX else {key: _text(extension)}
             continue
-        if kind in (_PAX_GLOBAL, _LONG_LINK):
+        if kind == _PAX_GLOBAL:
             stream.skip(_padded(member.size))
             continue
         member = _overridden(member, overrides)
@@ -87,7 +96,14 @@ def _header(block: bytes) -> tuple[Member, bytes]:
     prefix = _text(block[345:500]) if block[257:263] == b"ustar\x00" else ""
     if prefix:
         name = f"{prefix}/{name}"
-    return Member(name=name, size=_number(block[124:136]), is_file=kind in _REGULAR and not name.endswith("/")), kind
+    member = Member(
+        name=name,
+        size=_number(block[124:136]),
+        is_file=kind in _REGULAR and not name.endswith("/"),
+        target=_text(block[157:257]) if kind in _LINKS else None,
+        is_device=kind in _DEVICES,
+    )
+    return member, kind
 
 
 def _checksums(block: bytes) -> tuple[int, int]:
@@ -102,6 +118,8 @@ def _overridden(member: Member, overrides: dict[str, str]) -> Member:
         raise IngestError("The archive holds sparse files, which installers do not read; build it again without them.")
     if "path" in overrides:
         member = evolve(member, name=overrides["path"])
+    if "linkpath" in overrides and member.target is not None:
+        member = evolve(member, target=overrides["linkpath"])
     if "size" in overrides:
         if not (overrides["size"].isascii() and overrides["size"].isdigit() and len(overrides["size"]) < 20):
             raise IngestError("The archive states a size that is no number; build it again.")
@@ -129,7 +147,7 @@ def _records(extension: bytes) -> dict[str, str]:
         key, equals, value = record.partition(b"=")
         if not blank or not equals or not record.endswith(b"\n") or position + length > len(extension):
             raise IngestError("The archive holds a damaged extended header; build it again.")
-        if key in (b"path", b"size"):
+        if key in (b"path", b"size", b"linkpath"):
             records[key.decode("ascii")] = value[:-1].decode("utf-8", "replace")
         elif key.startswith(b"GNU.sparse."):
             records[_SPARSE_MAP] = ""
