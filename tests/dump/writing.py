@@ -60,6 +60,11 @@ class DumpText:
         self._types[id] = type
         return id
 
+    def reference(self, id: str, name: str) -> str:
+        """Where a relationship of an added resource leads."""
+        lines = map(json.loads, self.lines)
+        return next(line["relationships"][name]["data"]["id"] for line in lines if line.get("id") == id)
+
     @property
     def last(self) -> int:
         """Number of the last line."""
