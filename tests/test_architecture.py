@@ -111,6 +111,16 @@ class TestKlein:
         ]
         assert not found
 
+    def test_no_path_is_redirected_for_its_slashes(self) -> None:
+        """A 308 would be kept for ever by clients, and slashes are never significant (decision 5)."""
+        found = [
+            module
+            for module, tree in TREES.items()
+            if "app = Klein()" in (text := ast.unparse(tree))
+            and not ("strict_slashes = False" in text and "merge_slashes = False" in text)
+        ]
+        assert not found
+
     def test_route_variables_do_not_clash(self) -> None:
         """Klein passes them on as keywords, and these it needs itself."""
         reserved = {"f", "self", "request", "endpoint"}

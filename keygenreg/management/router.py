@@ -110,6 +110,8 @@ class Management:
     """The JSON:API as one Klein resource."""
 
     app = Klein()
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
 
     def __init__(self, parts: Parts, routes: Routes) -> None:
         self.parts = parts

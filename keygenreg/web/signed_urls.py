@@ -76,6 +76,8 @@ class SignedUrls:
     """Uploads and downloads whose permission is in their URL."""
 
     app = Klein()
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts

@@ -51,6 +51,7 @@ class PypiRoutes:
 
     app = Klein()
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
