@@ -8,7 +8,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keygenreg.engines.npm import documents, search
@@ -97,6 +97,7 @@ class TestPackageDocuments:
         assert set(version) == {"name", "version", "bin", "dependencies", "libc", "engines", "dist", "hasInstallScript"}
         assert document["time"]["1.0.0"] == "2031-05-06T07:08:09.123Z"
 
+    @settings(max_examples=40)
     @given(st.lists(st.tuples(version_texts, packages), min_size=1, max_size=4))
     def test_every_member_of_package_json_survives(self, given_versions):
         """But those that are the registry's to say."""
