@@ -9,13 +9,14 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,7 +27,7 @@ import pytest
 
 from keygenreg.access.account_keys import generate_account_keys
 from keygenreg.access.passwords import hash_password
-from keygenreg.assembly.bootstrap import create_account
+from keygenreg.domain.token import digest_of, kind_of, new_secret
 
 START_SECONDS = 60
 
@@ -271,19 +272,27 @@ class Account:
 
     def staff(self, role: str) -> Api:
         """The API as a new user with a role."""
-        user = uuid4()
-        email = f"{role}-{user}@example.com"
-        self.sql(
-            "INSERT INTO users (id, account_id, email, role, password_hash) VALUES (%s, %s, %s, %s, %s)",
-            str(user), self.id, email, role, _PASSWORD_HASH,
-        )  # fmt: skip
-        login = Api(self.daemon.url, self.id, basic(email, _PASSWORD)).post("/tokens")
-        return self.admin.as_(login.data["attributes"]["token"])
+        return self.admin.as_(_new_user(self.sql, self.id, f"{role}-{uuid4()}@example.com", role))
 
 
 _KEYS = generate_account_keys()
-_PASSWORD = "a password of tests"
+_PASSWORD = "admin password"
+# Hashing is slow on purpose, and there is an account for each test.
 _PASSWORD_HASH = hash_password(_PASSWORD)
+
+
+def _new_user(sql: Callable[..., Any], account: str, email: str, role: str) -> str:
+    """A user with a password; gives a token of it."""
+    user, token = str(uuid4()), new_secret(kind_of("users", role), secrets.token_hex)
+    sql(
+        "INSERT INTO users (id, account_id, email, role, password_hash) VALUES (%s, %s, %s, %s, %s)",
+        user, account, email, role, _PASSWORD_HASH,
+    )  # fmt: skip
+    sql(
+        "INSERT INTO tokens (id, account_id, bearer_user_id, digest) VALUES (%s, %s, %s, %s)",
+        str(uuid4()), account, user, digest_of(_KEYS.secret_key, token),
+    )  # fmt: skip
+    return token
 
 
 @pytest.fixture(scope="session")
@@ -305,11 +314,20 @@ def daemon_connection(daemon: Daemon) -> Iterator[Any]:
 
 @pytest.fixture
 def account(daemon: Daemon, daemon_connection: Any) -> Account:
-    """A fresh account with an administrator."""
-    slug = f"t-{uuid4().hex}"
-    daemon_connection.autocommit = False
-    try:
-        made = create_account(daemon_connection, slug, f"{slug[:20]}@example.com", "admin password", keys=_KEYS)
-    finally:
-        daemon_connection.autocommit = True
+    """A fresh account with an administrator, as :func:`keygenreg.assembly.bootstrap.create_account` makes it."""
+    identifier, slug = str(uuid4()), f"t-{uuid4().hex}"
+    email = f"{slug[:20]}@example.com"
+
+    def sql(statement: str, *values: Any) -> None:
+        with daemon_connection.cursor() as cursor:
+            cursor.execute(statement, values)
+
+    sql(
+        """INSERT INTO accounts (id, slug, name, protected, secret_key, ed25519_private_key, rsa_private_key,
+            ecdsa_private_key) VALUES (%s, %s, %s, true, %s, %s, %s, %s)""",
+        identifier, slug, slug, _KEYS.secret_key, _KEYS.ed25519_private_key, _KEYS.rsa_private_key,
+        _KEYS.ecdsa_private_key,
+    )  # fmt: skip
+    token = _new_user(sql, identifier, email, "admin")
+    made = {"account": {"id": identifier, "slug": slug}, "email": email, "password": _PASSWORD, "token": token}
     return Account(daemon, daemon_connection, made)
