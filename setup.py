@@ -44,6 +44,7 @@ setup(
         "txpostgres>=1.7",
         "werkzeug>=3.1",
         "zope.interface>=8.7",
+        "zstandard>=0.25",
     ],
     extras_require={
         "s3": ["botocore>=1.40"],

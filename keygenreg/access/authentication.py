@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from uuid import UUID
 
 from attrs import frozen
@@ -18,7 +20,27 @@ from keygenreg.domain.roles import bearer_permissions, narrowed
 from keygenreg.domain.token import digest_of
 from keygenreg.formats.authorization import LicenseKeyCredential, PasswordCredential, TokenCredential
 
-Credential = TokenCredential | LicenseKeyCredential | PasswordCredential
+
+@frozen
+class RecognisedCredential:
+    """
+    Credentials that were judged before and are named by what they are of: a token's id, or a license's whose key was
+    sent. Only an engine that signed such a name itself may present one; it is judged anew each time.
+
+    ``proof`` is :func:`proof_of` the token as it was: one that got another secret since then is not known any more.
+    """
+
+    token_id: UUID | None = None
+    license_id: UUID | None = None
+    proof: str = ""
+
+
+def proof_of(digest: str) -> str:
+    """A text that tells one secret of a token from another and nothing else; ``digest`` is what is stored of it."""
+    return hashlib.sha256(f"token {digest}".encode()).hexdigest()[:32]
+
+
+Credential = TokenCredential | LicenseKeyCredential | PasswordCredential | RecognisedCredential
 
 _TOKEN_STRATEGIES = ("TOKEN", "MIXED")
 _KEY_STRATEGIES = ("LICENSE", "MIXED")
@@ -59,6 +81,8 @@ class Authenticator:
             return await self._token(account, environment, credential.token)
         if isinstance(credential, LicenseKeyCredential):
             return await self._license_key(account, environment, credential.key)
+        if isinstance(credential, RecognisedCredential):
+            return await self._recognised(account, environment, credential)
         return await self._password(account, environment, credential, client)
 
     async def _token(self, account: Account, environment: Environment | None, raw: str) -> Authenticated:
@@ -69,6 +93,20 @@ class Authenticator:
         row = await self.database.maybe(
             queries.TOKEN, account=account.id, digest=digest_of(account.secret_key, raw)
         )
+        return self._judge_token(account, environment, row)
+
+    async def _recognised(
+        self, account: Account, environment: Environment | None, named: RecognisedCredential
+    ) -> Authenticated:
+        if named.token_id is not None:
+            row = await self.database.maybe(queries.TOKEN_BY_ID, account=account.id, id=named.token_id)
+            known = row is not None and hmac.compare_digest(proof_of(row["digest"]), named.proof)
+            return self._judge_token(account, environment, row if known else None)
+        row = await self.database.maybe(queries.LICENSE_BY_ID, account=account.id, id=named.license_id)
+        return self._judge_license(account, environment, row)
+
+    @staticmethod
+    def _judge_token(account: Account, environment: Environment | None, row: dict | None) -> Authenticated:
         if row is None or not _reachable(row["bearer_environment"], row["environment_id"], environment):
             raise Unauthenticated("The token is not known here.", "TOKEN_INVALID")
         if row["expired"]:
@@ -81,6 +119,10 @@ class Authenticator:
 
     async def _license_key(self, account: Account, environment: Environment | None, key: str) -> Authenticated:
         row = await self.database.maybe(queries.LICENSE, account=account.id, key=key) if "\0" not in key else None
+        return self._judge_license(account, environment, row)
+
+    @staticmethod
+    def _judge_license(account: Account, environment: Environment | None, row: dict | None) -> Authenticated:
         if row is None or not _reachable(row["environment_id"], None, environment):
             raise Unauthenticated("The license key is not known here.", "LICENSE_INVALID")
         if row["owner_banned"]:

@@ -95,6 +95,8 @@ def build(settings: Settings, database: Database, signing_key: bytes, reactor: A
     )
     engines = find_engines()
     readers = {key: engine.reader for key, engine in engines.items() if engine.reader}
+    makers = {key: engine.reader_maker for key, engine in engines.items() if engine.reader_maker}
+    readers |= {key: make(blobs.scratch, settings) for key, make in makers.items()}
     sizes = settings.processing
     processing = ProcessingService(
         database=database,

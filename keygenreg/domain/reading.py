@@ -7,7 +7,7 @@ file with bounded memory and time, and answers a :class:`Reading` or raises :cla
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 from attrs import field, frozen
 
@@ -53,9 +53,10 @@ class PartFound:
     :ivar content_type: media type under which it would be served.
     :ivar content_digest: how clients call it: ``sha256:<hex>``, or of another algorithm.
     :ivar content_length: number of its bytes.
-    :ivar offset: where they begin in the artifact's file, in bytes.
+    :ivar offset: where they begin in the artifact's file (or in ``Reading.unpacked``), in bytes.
     :ivar sha256: their SHA-256 in lower-case hex, as the reader computed it.
     :ivar metadata: facts about the part: JSON values under snake_case keys, without NUL.
+    :ivar content: the bytes themselves where they are in no span of the file, such as data embedded in a document.
     """
 
     content_path: str
@@ -65,11 +66,17 @@ class PartFound:
     offset: int
     sha256: str
     metadata: Mapping[str, Any] = field(factory=dict)
+    content: bytes | None = field(default=None, repr=False)
 
 
 @frozen
 class Reading:
-    """Everything a reader found in one artifact; empty when the artifact is stored as it is."""
+    """Everything a reader found in one artifact; empty when the artifact is stored as it is.
+
+    :ivar unpacked: the file in which the parts lie when that is not the artifact's own, such as a compressed archive
+        decompressed; whoever asked for the reading closes it.
+    """
 
     manifests: tuple[ManifestFound, ...] = ()
     parts: tuple[PartFound, ...] = ()
+    unpacked: BinaryIO | None = None

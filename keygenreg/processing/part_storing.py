@@ -65,7 +65,7 @@ class PartStoring:
         See that the part's bytes are a blob. It is on record from the start, so that the collector removes it if its
         artifact does not come to refer to it within the grace.
 
-        :param descriptor: the artifact's opened file.
+        :param descriptor: the opened file in which the part lies.
         :raises PartChanged: the bytes have another digest than the reader said.
         """
         await self.database.execute(BLOB_EXPECTED, sha256=part.sha256, size=part.content_length)
@@ -92,6 +92,11 @@ class PartStoring:
 
     async def _fill(self, incoming: Incoming, descriptor: int, part: PartFound) -> None:
         pressure = incoming.pressure = _Pressure()
+        if part.content is not None:
+            incoming.write(part.content)
+            await pressure.room()
+            incoming.pressure = None
+            return
         position, end = part.offset, part.offset + part.content_length
         while position < end:
             size = min(_SLICE, end - position)

@@ -105,12 +105,21 @@ class ReadingJob:
             raise IngestError(_NO_BYTES) from None
         try:
             reading = await self._ask(reader, blob, subject)
-            storing = PartStoring(self.database, self.blobs, self.threads, self.reactor)
-            for part in reading.parts if reading else ():
-                await storing.store(blob.fileno(), part)
+            if reading is not None:
+                await self._store_parts(reading, blob)
             return reading
         finally:
             blob.close()
+
+    async def _store_parts(self, reading: Reading, blob: ReadableBlob) -> None:
+        storing = PartStoring(self.database, self.blobs, self.threads, self.reactor)
+        file = reading.unpacked or blob
+        try:
+            for part in reading.parts:
+                await storing.store(file.fileno(), part)
+        finally:
+            if reading.unpacked is not None:
+                reading.unpacked.close()
 
     def _ask(self, reader: Reader, blob: ReadableBlob, subject: dict[str, Any]) -> Deferred[Reading | None]:
         # A path for readers that stays good even if the blob is removed meanwhile.

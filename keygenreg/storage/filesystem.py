@@ -67,6 +67,11 @@ class FilesystemBlobStore:
     def _incoming(self) -> Path:
         return _incoming_of(self.root)
 
+    @property
+    def scratch(self) -> Path:
+        """A directory on the store's disk for temporary files; what is left in it is swept."""
+        return self._incoming
+
     def prepare(self) -> None:
         """Make the directories. Blocks; for start-up. Raises OSError when that is impossible."""
         for directory in (self._incoming, self.root / "blobs" / "sha256"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from attrs import frozen
 from klein.resource import KleinResource
@@ -24,6 +25,8 @@ class Engine:
     ``resource`` builds the engine's one Klein resource, once, from the daemon's parts.
     ``root_methods`` are those that the engine itself answers at its base path (else the ``engines`` resource does).
     ``registry_prefix`` is a path at the root of every host that belongs to the engine too (``v2`` for OCI).
+    ``reader_maker`` takes the place of ``reader`` where reading needs room on disk: it gets a directory for temporary
+    files and the daemon's settings, and makes the reader.
     """
 
     key: str
@@ -31,3 +34,4 @@ class Engine:
     reader: Reader | None = None
     root_methods: frozenset[str] = frozenset()
     registry_prefix: str | None = None
+    reader_maker: Callable[[Path, Any], Reader] | None = None

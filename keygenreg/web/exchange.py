@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from uuid import UUID
 
 from twisted.web.http import Request
 
 from keygenreg.access.accounts import Accounts
-from keygenreg.access.authentication import Authenticated, Authenticator
+from keygenreg.access.authentication import Authenticated, Authenticator, Credential
 from keygenreg.domain.account import Account, Environment
 from keygenreg.domain.grant import Grant
 from keygenreg.formats.authorization import read_credentials
@@ -109,11 +110,14 @@ class Exchange:
         """The vanity URL of an artifact of the admitted account, on the host that was asked."""
         return artifact_url(self.base_url, self.account.id, artifact_id, filename)
 
-    async def admit(self, *, password_login: bool = False) -> Grant:
+    async def admit(
+        self, *, password_login: bool = False, credentials: Callable[[], Credential | None] | None = None
+    ) -> Grant:
         """
         Find the account and the environment, and judge the credentials (engines.md 1.3, steps 3 to 5).
 
         :param password_login: e-mail and password count (only where tokens are made).
+        :param credentials: reads them, where a protocol has forms of its own; called once the account is known.
         :raises Failure: 404, 400, 403 or 401, in this order.
         """
         if self.account is None:
@@ -123,7 +127,10 @@ class Exchange:
         selector = selector or self.query.text("environment")
         self.environment = await self._accounts.environment(self.account, selector, header=from_header)
         self._accounts.admit(self.account)
-        credential = read_credentials(self.authorization, self.query, password_login=password_login)
+        if credentials is not None:
+            credential = credentials()
+        else:
+            credential = read_credentials(self.authorization, self.query, password_login=password_login)
         if credential is not None:
             self.authenticated = await self._authenticator.authenticate(
                 self.account,

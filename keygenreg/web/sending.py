@@ -11,6 +11,8 @@ from keygenreg.web.sending_body import send_body
 from keygenreg.web.slices import SLICE
 
 _BODILESS = (204, 304)
+#: Bodies that are encoded already, parts of one, or that clients check against a digest byte by byte.
+_AS_IT_IS = (b"Content-Encoding", b"Content-Range", b"Docker-Content-Digest")
 
 
 def send(request, reply: Reply | BlobReply) -> None:
@@ -60,7 +62,7 @@ def _preconditioned(request, reply: Reply) -> Reply:
 def _encoded(request, body: bytes) -> bytes:
     headers = request.responseHeaders
     content_type = (headers.getRawHeaders("Content-Type") or [""])[0]
-    if headers.hasHeader(b"Content-Encoding") or not SMALLEST < len(body) <= LARGEST or not is_textual(content_type):
+    if any(map(headers.hasHeader, _AS_IT_IS)) or not SMALLEST < len(body) <= LARGEST or not is_textual(content_type):
         return body
     add_vary(request, "Accept-Encoding")
     if not accepts_gzip(request.header("Accept-Encoding")):

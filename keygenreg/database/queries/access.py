@@ -27,9 +27,7 @@ ENVIRONMENT = Query(
 )
 
 # One row tells all that the outcomes table of api.md 3.3 asks for.
-TOKEN = Query(
-    "token by digest",
-    """SELECT t.id AS token_id, t.environment_id, t.permissions AS token_permissions,
+_TOKEN = """SELECT t.id AS token_id, t.digest, t.environment_id, t.permissions AS token_permissions,
         (t.expiry IS NOT NULL AND t.expiry <= now()) AS expired,
         t.bearer_user_id, t.bearer_license_id, t.bearer_product_id, t.bearer_environment_id,
         u.role AS user_role, (u.banned IS NOT NULL) AS user_banned, u.permissions AS user_permissions,
@@ -44,22 +42,22 @@ TOKEN = Query(
     LEFT JOIN policies po ON po.id = l.policy_id
     LEFT JOIN users o ON o.id = l.owner_id
     LEFT JOIN products p ON p.id = t.bearer_product_id
-    WHERE t.account_id = %(account)s AND t.digest = %(digest)s""",
-    unscoped=_WHO,
-)
+    WHERE t.account_id = %(account)s AND """
+TOKEN = Query("token by digest", _TOKEN + "t.digest = %(digest)s", unscoped=_WHO)
+TOKEN_BY_ID = Query("token by id", _TOKEN + "t.id = %(id)s", unscoped=_WHO)
 
-LICENSE = Query(
-    "license by key",
-    """SELECT l.id, l.environment_id, l.suspended, l.permissions, po.authentication_strategy,
+_LICENSE = """SELECT l.id, l.environment_id, l.suspended, l.permissions, po.authentication_strategy,
         (po.expiration_strategy = 'REVOKE_ACCESS' AND l.expiry IS NOT NULL AND l.expiry < now()) AS revoked,
         (o.banned IS NOT NULL) AS owner_banned, o.id AS owner_id, o.role AS owner_role,
         o.permissions AS owner_permissions
     FROM licenses l
     JOIN policies po ON po.id = l.policy_id
     LEFT JOIN users o ON o.id = l.owner_id
-    WHERE l.account_id = %(account)s AND l.key_digest = license_key_digest(%(key)s) AND l.key = %(key)s""",
-    unscoped=_WHO,
+    WHERE l.account_id = %(account)s AND """
+LICENSE = Query(
+    "license by key", _LICENSE + "l.key_digest = license_key_digest(%(key)s) AND l.key = %(key)s", unscoped=_WHO
 )
+LICENSE_BY_ID = Query("license by id", _LICENSE + "l.id = %(id)s", unscoped=_WHO)
 
 USER_BY_EMAIL = Query(
     "user by e-mail",

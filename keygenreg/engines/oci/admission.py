@@ -1,0 +1,205 @@
+"""Who is asking, and for which account: registry tokens, plain credentials, and log-ins that name no account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+from attrs import frozen
+
+from keygenreg.access.authentication import Credential, RecognisedCredential, proof_of
+from keygenreg.domain.account import Account
+from keygenreg.domain.failures import NotFound, Unauthenticated
+from keygenreg.domain.grant import Grant
+from keygenreg.domain.identifiers import parse_uuid
+from keygenreg.domain.token import digest_of
+from keygenreg.engines.oci import queries
+from keygenreg.engines.oci.errors import INSUFFICIENT, remember_repository
+from keygenreg.engines.oci.registry_token import Claims, TokenExpired, TokenInvalid, TokenSigner, looks_like_token
+from keygenreg.engines.oci.token_request import TokenRequest
+from keygenreg.formats.authorization import LicenseKeyCredential, TokenCredential, read_credentials
+from keygenreg.web.exchange import Exchange
+from keygenreg.web.parts import Parts
+
+_ACCOUNTS_AT_ONCE = 500
+
+
+@frozen
+class Admission:
+    """
+    Admits requests to the engine.
+
+    :param now: the time in Unix seconds.
+    """
+
+    parts: Parts
+    signer: TokenSigner
+    now: Callable[[], float]
+
+    async def to_repository(self, exchange: Exchange, path_name: str, *, in_path: bool) -> tuple[Grant, list[str]]:
+        """
+        Admit a request for a repository.
+
+        :param path_name: the repository as the path names it.
+        :param in_path: whether the account, if any is named, is the first part of that name.
+        :return: who is asking, and the package keys that the name may mean, the likelier first.
+        :raises Failure: as :meth:`Exchange.admit`.
+        """
+        scope = path_name
+        if not in_path and exchange.account_reference:
+            scope = f"{exchange.account_reference}/{path_name}"
+        remember_repository(exchange, scope)
+        keys = await self._find_account(exchange, path_name) if in_path else [path_name]
+        if not in_path:
+            await exchange.find_account()
+        grant = await exchange.admit(credentials=lambda: self._credential(exchange, scope))
+        return grant, keys
+
+    async def to_registry(self, exchange: Exchange) -> Grant | None:
+        """
+        Judge the credentials of a request that is about no repository; ``None`` for a token of nobody in particular.
+
+        :raises Unauthenticated: there are none, or wrong ones.
+        """
+        claims = self._claims(exchange)
+        if claims is None:
+            credential = read_credentials(exchange.authorization, exchange.query)
+        elif claims.anonymous:
+            return None
+        else:
+            exchange.account_reference = str(claims.account_id)
+            return await exchange.admit(credentials=lambda: _recognised(claims))
+        if credential is None:
+            raise Unauthenticated("Log in with the user name license and a license key, or token and an API token.")
+        return await self._log_in(exchange, credential)
+
+    async def issue(self, exchange: Exchange, request: TokenRequest) -> str:
+        """
+        A registry token for whoever sent the request.
+
+        :raises Unauthenticated, Denied: the credentials are wrong, or not to be used.
+        """
+        claims = Claims(request.repositories)
+        if request.credential is not None:
+            grant = await self._grant(exchange, request)
+            claims = _claims_of(grant, request)
+        return self.signer.sign(claims, audience=exchange.origin.authority, now=self.now())
+
+    # Accounts
+
+    async def _find_account(self, exchange: Exchange, name: str) -> list[str]:
+        """Find the account of ``/v2/<name>``: its first part, unless mode or host have an account for every path."""
+        first, _, rest = name.partition("/")
+        if self.parts.edge.accounts.singleplayer:
+            account = await exchange.find_account()
+            return [name, rest] if rest and _names(account, first) else [name]
+        exchange.account_reference = first
+        try:
+            await exchange.find_account()
+        except NotFound:
+            exchange.account_reference = None
+            try:
+                await exchange.find_account()
+            except NotFound:
+                raise NotFound(f"There is no repository {name!r} here.", code="NAME_UNKNOWN") from None
+            return [name]
+        if not rest:
+            raise NotFound("A repository's name is ACCOUNT/PACKAGE here.", code="NAME_UNKNOWN")
+        return [rest, name]
+
+    async def _grant(self, exchange: Exchange, request: TokenRequest) -> Grant:
+        """The account is that of the first repository; a log-in names none."""
+        if request.repositories:
+            try:
+                await self._find_account(exchange, request.repositories[0])
+            except NotFound:
+                exchange.account = exchange.account_reference = None
+            else:
+                return await exchange.admit(credentials=lambda: request.credential)
+        return await self._log_in(exchange, request.credential)
+
+    async def _log_in(self, exchange: Exchange, credential: Credential) -> Grant:
+        """Judge credentials without knowing the account: where there are several, whose they are is looked up."""
+        try:
+            exchange.account_reference = None
+            await exchange.find_account()
+        except NotFound:
+            account_id = await self._account_of(credential)
+            if account_id is None:
+                raise _unknown(credential) from None
+            exchange.account_reference = str(account_id)
+        return await exchange.admit(credentials=lambda: credential)
+
+    async def _account_of(self, credential: Credential) -> UUID | None:
+        database = self.parts.database
+        if isinstance(credential, LicenseKeyCredential):
+            if "\0" in credential.key:
+                return None
+            rows = await database.rows(queries.ACCOUNTS_OF_KEY, key=credential.key)
+            return rows[0]["account_id"] if rows else None
+        if not isinstance(credential, TokenCredential):
+            return None
+        after = UUID(int=0)
+        # Tokens are stored as digests made with a secret of their account, so each account is tried.
+        while accounts := await database.rows(queries.SECRETS, after=after, limit=_ACCOUNTS_AT_ONCE):
+            digests = [digest_of(row["secret_key"], credential.token) for row in accounts]
+            row = await database.maybe(
+                queries.ACCOUNTS_OF_TOKEN, accounts=[row["id"] for row in accounts], digests=digests
+            )
+            if row is not None:
+                return row["account_id"]
+            after = accounts[-1]["id"]
+        return None
+
+    # Credentials
+
+    def _credential(self, exchange: Exchange, repository: str) -> Credential | None:
+        """What a request for a repository is to be judged by."""
+        claims = self._claims(exchange)
+        if claims is None:
+            return read_credentials(exchange.authorization, exchange.query)
+        if repository not in claims.repositories:
+            raise Unauthenticated("The token is for other repositories; ask for one for this.", INSUFFICIENT)
+        if claims.anonymous:
+            return None
+        if claims.account_id != exchange.account.id:
+            raise Unauthenticated("The token is of another account.", "REGISTRY_TOKEN_INVALID")
+        return _recognised(claims)
+
+    def _claims(self, exchange: Exchange) -> Claims | None:
+        """What a registry token says, ``None`` when the request carries none. :raises Unauthenticated: a bad one."""
+        lines = exchange.request.requestHeaders.getRawHeaders(b"authorization") or []
+        if len(lines) > 1:
+            raise Unauthenticated("The request has several Authorization headers; send one.")
+        scheme, _, value = (lines[0] if lines else b"").partition(b" ")
+        text = value.strip().decode("latin-1")
+        if scheme.lower() != b"bearer" or not looks_like_token(text):
+            return None
+        try:
+            return self.signer.verify(text, audience=exchange.origin.authority, now=self.now())
+        except TokenExpired:
+            raise Unauthenticated("The registry token has expired.", "REGISTRY_TOKEN_EXPIRED") from None
+        except TokenInvalid:
+            raise Unauthenticated("The registry token is not valid here.", "REGISTRY_TOKEN_INVALID") from None
+
+
+def _names(account: Account, reference: str) -> bool:
+    return reference == account.slug or parse_uuid(reference) == account.id
+
+
+def _recognised(claims: Claims) -> RecognisedCredential:
+    return RecognisedCredential(claims.token_id, claims.license_id, claims.proof)
+
+
+def _claims_of(grant: Grant, request: TokenRequest) -> Claims:
+    bearer, credential = grant.authenticated(), request.credential
+    if isinstance(credential, TokenCredential):
+        proof = proof_of(digest_of(grant.account.secret_key, credential.token))
+        return Claims(request.repositories, grant.account.id, grant.token_id, None, proof)
+    return Claims(request.repositories, grant.account.id, None, bearer.id)
+
+
+def _unknown(credential: Credential) -> Unauthenticated:
+    if isinstance(credential, LicenseKeyCredential):
+        return Unauthenticated("The license key is not known here.", "LICENSE_INVALID")
+    return Unauthenticated("The token is not known here.", "TOKEN_INVALID")
