@@ -1,0 +1,81 @@
+"""A rendered document as an answer: entity tag, digests, ranges and compression as gem and Bundler want them."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+
+from attrs import frozen
+
+from keygenreg.formats.byte_range import (
+    Unsatisfiable,
+    content_range,
+    parse_ranges,
+    unsatisfied_content_range,
+)
+from keygenreg.formats.conditional import Outcome, evaluate, range_applies
+from keygenreg.formats.media_types import OCTET_STREAM, PLAIN_UTF8
+from keygenreg.web.compression import LARGEST, SMALLEST, accepts_gzip, compress
+from keygenreg.web.exchange import Exchange
+from keygenreg.web.reply import Headers, Reply
+
+#: Every use comes back to us, so that new versions and lost rights show at once; mostly it ends with a 304.
+_CACHED = "{}, max-age=0, must-revalidate, no-transform"
+_ONE_SPAN = 1
+
+
+@frozen
+class Validators:
+    """
+    What tells documents apart. Bundler takes the tag for the MD5 of the file that it keeps, and appends what a range
+    brings only if the digest is that of the whole; so both are of the document itself, however it travels.
+    """
+
+    etag: str
+    headers: Headers
+
+    @classmethod
+    def of(cls, body: bytes) -> Validators:
+        digest = b64encode(hashlib.sha256(body).digest()).decode("ascii")
+        headers = (("Digest", f"sha-256={digest}"), ("Repr-Digest", f"sha-256=:{digest}:"), ("Accept-Ranges", "bytes"))
+        return cls(f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"', headers)
+
+
+def text_reply(exchange: Exchange, body: bytes, *, public: bool) -> Reply:
+    """A file of the compact index; compressed for those who take that, unless they ask for a range."""
+    return _reply(exchange, body, (("Content-Type", PLAIN_UTF8),), public=public)
+
+
+def binary_reply(exchange: Exchange, body: bytes, disposition: str, *, public: bool) -> Reply:
+    """A file of the older indexes. They are compressed as they are."""
+    headers = (("Content-Type", OCTET_STREAM), ("Content-Disposition", disposition))
+    return _reply(exchange, body, headers, public=public)
+
+
+def _reply(exchange: Exchange, body: bytes, headers: Headers, *, public: bool) -> Reply:
+    validators = Validators.of(body)
+    audience = "public" if public else "private"
+    headers += (("Cache-Control", _CACHED.format(audience)), ("Vary", "Accept, Authorization, Accept-Encoding"))
+    headers += (("ETag", validators.etag), *validators.headers)
+    tags = {"etag": validators.etag, "last_modified": None}
+    if evaluate(exchange.header, method=exchange.method, **tags) is not Outcome.PROCEED:
+        return Reply(200, body, headers)  # the edge says 304 or 412
+    asked = exchange.header("Range") if exchange.method == "GET" else None
+    if asked is not None and range_applies(exchange.header("If-Range"), **tags):
+        try:
+            spans = parse_ranges(asked, len(body), max_ranges=_ONE_SPAN)
+        except Unsatisfiable:
+            headers = (*headers[1:], ("Content-Type", "text/plain"))
+            return Reply(416, b"", (*headers, ("Content-Range", unsatisfied_content_range(len(body)))))
+        if spans:
+            part = body[spans[0].start : spans[0].stop]
+            return Reply(206, part, (*headers, ("Content-Range", content_range(spans[0], len(body)))))
+    if headers[0][1] == PLAIN_UTF8 and SMALLEST < len(body) <= LARGEST and _takes_gzip(exchange):
+        # Weak: the same document, other bytes.
+        headers = tuple(("ETag", f"W/{value}") if name == "ETag" else (name, value) for name, value in headers)
+        return Reply(200, compress(body), (*headers, ("Content-Encoding", "gzip")))
+    return Reply(200, body, headers)
+
+
+def _takes_gzip(exchange: Exchange) -> bool:
+    return accepts_gzip(exchange.header("Accept-Encoding"))

@@ -1,0 +1,88 @@
+"""SQL of the RubyGems engine."""
+
+from __future__ import annotations
+
+from keygenreg.database.queries.artifacts import READABLE_BY_ALL
+from keygenreg.database.query import Query
+
+# A package counts once a gem in it has been read, whoever may see that one.
+_ELIGIBLE = """EXISTS (SELECT 1 FROM manifests made JOIN releases r ON r.id = made.release_id
+    WHERE r.package_id = p.id)"""
+# Packages whether the caller may see them or not.
+_OF_ACCOUNT = """p.account_id = %(scope_account)s AND p.engine = 'rubygems'
+    AND (p.environment_id IS NOT DISTINCT FROM %(scope_environment)s
+         OR (p.environment_id IS NULL AND %(with_global)s))"""
+_SEEN = "EXISTS (SELECT 1 FROM visible_packages v WHERE v.id = p.id)"
+
+PACKAGE = Query(
+    "gem package by name or id",
+    f"""SELECT p.id, p.key, pr.distribution_strategy = 'OPEN' AS open, {_SEEN} AS visible
+    FROM packages p JOIN products pr ON pr.id = p.product_id
+    WHERE {_OF_ACCOUNT} AND (p.key = %(name)s OR p.id = %(id)s) AND {_ELIGIBLE}
+    ORDER BY p.key = %(name)s DESC LIMIT 1""",
+)
+
+NAMES = Query(
+    "names of gem packages",
+    f"""SELECT coalesce(string_agg(p.key, E'\\n' ORDER BY p.key COLLATE "C"), '') AS names
+    FROM visible_packages p WHERE p.engine = 'rubygems' AND p.key !~ '[^0-9A-Za-z._-]' AND {_ELIGIBLE}""",
+)
+
+HIDDEN = Query(
+    "whether there are gem packages that the caller does not see",
+    f"SELECT 1 AS hidden FROM packages p WHERE {_OF_ACCOUNT} AND {_ELIGIBLE} AND NOT {_SEEN} LIMIT 1",
+)
+
+HIDDEN_FILE = Query(
+    "whether a gem file is in a package that the caller does not see",
+    f"""SELECT 1 AS hidden FROM packages p WHERE {_OF_ACCOUNT} AND p.key = ANY(%(keys)s) AND NOT {_SEEN}
+    AND EXISTS (
+        SELECT 1 FROM releases r JOIN artifacts x ON x.release_id = r.id LEFT JOIN manifests m ON m.artifact_id = x.id
+        WHERE r.package_id = p.id AND (m.content_path = %(file)s OR x.filename = %(file)s)) LIMIT 1""",
+)
+
+# Imported manifests come without facts: the document itself is read then.
+_SPECIFICATION = """(SELECT m.id, m.updated, m.content_path, m.metadata AS facts,
+        CASE WHEN NOT m.metadata ?& ARRAY['dependencies', 'required_rubygems_version'] THEN m.content END AS content
+    FROM manifests m WHERE m.artifact_id = a.id ORDER BY m.created, m.ordinal LIMIT 1) spec"""
+_LISTED = f"""FROM visible_artifacts a JOIN visible_packages p ON p.id = a.package_id
+    CROSS JOIN LATERAL {_SPECIFICATION}
+    WHERE p.engine = 'rubygems' AND a.status = 'UPLOADED' AND a.release_status <> 'YANKED'"""
+
+# Equal stamps are of equal lists, whoever looks: what was rendered for one is good for the other.
+_STATE = "concat_ws(' ', a.id, a.updated, a.blob_sha256, a.checksum, p.key, spec.id, spec.updated)"
+_SUM = f"sum(hashtextextended({_STATE}, 0)::numeric) FILTER (WHERE a.permitted)"
+_COUNT = "count(*) FILTER (WHERE a.permitted)"
+
+STAMP = Query(
+    "state of the listed gems",
+    f"SELECT count(*) AS total, {_COUNT} AS permitted, concat_ws('/', {_COUNT}, {_SUM}) AS stamp {_LISTED}",
+)
+
+# The stamp belongs to exactly these rows; another query's could be older.
+_GEMS = f"""SELECT p.key, a.permitted, a.checksum, a.blob_sha256, spec.id AS manifest, spec.updated AS manifest_updated,
+    spec.facts - ARRAY['summary', 'description', 'metadata'] AS facts, spec.content,
+    concat_ws('/', {_COUNT} OVER (), {_SUM} OVER ()) AS stamp {_LISTED}"""
+
+GEMS = Query("listed gems", f"{_GEMS} ORDER BY a.created, a.ordinal")
+GEMS_OF_PACKAGE = Query(
+    "listed gems of a package", f"{_GEMS} AND a.package_id = %(package)s ORDER BY a.created, a.ordinal"
+)
+
+# Of gems with one file name that of the package so named comes first, then the oldest.
+FILE = Query(
+    "gem by file name",
+    f"""SELECT a.*, {READABLE_BY_ALL}, spec.id AS manifest, spec.updated AS manifest_updated, spec.facts, spec.content
+    FROM visible_artifacts a JOIN visible_packages p ON p.id = a.package_id LEFT JOIN LATERAL {_SPECIFICATION} ON true
+    WHERE p.engine = 'rubygems' AND p.key = ANY(%(keys)s)
+    AND (spec.content_path = %(file)s OR a.filename = %(file)s)
+    AND (NOT %(read)s OR (spec.id IS NOT NULL AND a.status = 'UPLOADED'))
+    ORDER BY a.permitted DESC, spec.content_path IS NOT DISTINCT FROM %(file)s DESC, a.status = 'UPLOADED' DESC,
+        length(p.key) DESC, a.release_status = 'YANKED', a.created, a.ordinal LIMIT 1""",
+)
+
+FOUNDED = Query(
+    "when an account was made",
+    "SELECT created FROM accounts WHERE id = %(account)s",
+    unscoped="no secret: a date that never changes, where an index has to state one",
+)

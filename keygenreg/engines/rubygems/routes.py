@@ -1,0 +1,152 @@
+"""The routes of the RubyGems engine: the compact index, the older indexes, and the gems themselves."""
+
+from __future__ import annotations
+
+from klein import Klein
+from klein.resource import KleinResource
+
+from keygenreg.domain.failures import NotAllowed, NotFound
+from keygenreg.engines.rubygems import compact_index, queries, spec_index
+from keygenreg.engines.rubygems.documents import binary_reply, text_reply
+from keygenreg.engines.rubygems.errors import as_index_reply, as_reply
+from keygenreg.engines.rubygems.indexes import Indexes
+from keygenreg.engines.rubygems.lookup import Lookup
+from keygenreg.engines.rubygems.specifications import Specifications
+from keygenreg.formats.accept import require_api_accept
+from keygenreg.formats.content_disposition import attachment
+from keygenreg.formats.media_types import PLAIN, PLAIN_UTF8
+from keygenreg.web.artifact_delivery import deliver
+from keygenreg.web.edge import answers, answers_unrouted
+from keygenreg.web.exchange import Exchange
+from keygenreg.web.parts import Parts
+from keygenreg.web.reply import BlobReply, Reply
+
+_READS = ["GET", "HEAD"]
+_GEM, _GEMSPEC = ".gem", ".gemspec.rz"
+_HOW_TO_PUBLISH = (
+    "This registry is read-only for gem: publish with `keygenreg publish FILE --package NAME --engine rubygems "
+    "--version VERSION`, with the API or on the web page. A release is withdrawn with the API."
+)
+
+
+class RubyGemsRoutes:
+    """The engine's one Klein."""
+
+    app = Klein()
+    app.url_map.strict_slashes = False
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self._specifications = Specifications()
+        self._indexes = Indexes(parts.database, self._specifications)
+
+    @app.route("/", methods=_READS)
+    @app.route("/ping", methods=_READS)
+    @answers(as_index_reply)
+    async def root(self, exchange: Exchange) -> Reply:
+        """Says that there is a compact index; credentials that are sent must be good ones."""
+        require_api_accept(exchange.header("Accept"), (PLAIN,))
+        await exchange.admit()
+        return Reply(200, b"Gems are served here.\n", (("Content-Type", PLAIN_UTF8),))
+
+    @app.route("/versions", methods=_READS)
+    @answers(as_index_reply)
+    async def versions(self, exchange: Exchange) -> Reply:
+        """All gems with their versions. Who sees none at all, but would with a key, is asked for one."""
+        lookup = await self._text_lookup(exchange)
+        stamp = await lookup.stamp()
+        if not stamp:
+            await lookup.require_credentials_for_hidden()
+        body = await self._indexes.versions(lookup, stamp)
+        return text_reply(exchange, body, public=lookup.grant.bearer is None)
+
+    @app.route("/info/<gem>", methods=_READS)
+    @answers(as_index_reply)
+    async def info(self, exchange: Exchange, gem: str) -> Reply:
+        """What installers must know of one gem's versions."""
+        lookup = await self._text_lookup(exchange)
+        package = await lookup.package(gem)
+        rows = await lookup.gems(package)
+        await self._specifications.prepare(rows)
+        gems = self._specifications.listed(rows).get(package.name, [])
+        return text_reply(exchange, compact_index.info(gems), public=package.public)
+
+    @app.route("/names", methods=_READS)
+    @answers(as_index_reply)
+    async def names(self, exchange: Exchange) -> Reply:
+        """All gems by name, those without a version for the caller included."""
+        lookup = await self._text_lookup(exchange)
+        row = await self.parts.database.one(queries.NAMES, scope=lookup.grant.scope)
+        return text_reply(exchange, compact_index.names(row["names"]), public=lookup.grant.bearer is None)
+
+    @app.route("/specs.4.8.gz", methods=_READS)
+    @answers(as_reply)
+    async def specs(self, exchange: Exchange) -> Reply:
+        return await self._specs(exchange, "specs.4.8.gz")
+
+    @app.route("/latest_specs.4.8.gz", methods=_READS)
+    @answers(as_reply)
+    async def latest_specs(self, exchange: Exchange) -> Reply:
+        return await self._specs(exchange, "latest_specs.4.8.gz")
+
+    @app.route("/prerelease_specs.4.8.gz", methods=_READS)
+    @answers(as_reply)
+    async def prerelease_specs(self, exchange: Exchange) -> Reply:
+        return await self._specs(exchange, "prerelease_specs.4.8.gz")
+
+    @app.route("/quick/Marshal.4.8/<file>", methods=_READS)
+    @answers(as_reply)
+    async def quick(self, exchange: Exchange, file: str) -> Reply:
+        """One gem's specification."""
+        lookup = await self._lookup(exchange)
+        row = await lookup.file(_stem(file, _GEMSPEC) + _GEM, read=True)
+        gemspec = await self._specifications.of_row(row)
+        if gemspec is None:
+            raise NotFound(f"The specification of {file} cannot be read.")
+        public = row["public"] and lookup.grant.bearer is None
+        return binary_reply(exchange, spec_index.quick(gemspec), attachment(file), public=public)
+
+    @app.route("/gems/<file>", methods=_READS)
+    @answers(as_reply)
+    async def gem(self, exchange: Exchange, file: str) -> Reply | BlobReply:
+        """
+        The bytes of a gem, from this very address: gem sends credentials to no other (decision 2).
+        """
+        lookup = await self._lookup(exchange)
+        lookup.grant.require("release.download")
+        row = await lookup.file(_stem(file, _GEM) + _GEM, read=False)
+        return await deliver(exchange, self.parts, lookup.grant, row)
+
+    @app.route("/", methods=["POST", "PUT", "PATCH", "DELETE"], branch=True)
+    @answers(as_reply)
+    async def publish(self, exchange: Exchange) -> Reply:
+        """``gem push`` and its kin are told how to publish instead."""
+        await exchange.find_account()
+        raise NotAllowed(_HOW_TO_PUBLISH)
+
+    async def _specs(self, exchange: Exchange, name: str) -> Reply:
+        lookup = await self._lookup(exchange)
+        body = await self._indexes.specs(lookup, await lookup.stamp(), name)
+        return binary_reply(exchange, body, attachment(name), public=lookup.grant.bearer is None)
+
+    async def _text_lookup(self, exchange: Exchange) -> Lookup:
+        require_api_accept(exchange.header("Accept"), (PLAIN,))
+        return await self._lookup(exchange)
+
+    async def _lookup(self, exchange: Exchange) -> Lookup:
+        return Lookup(self.parts.database, await exchange.admit())
+
+
+def _stem(file: str, suffix: str) -> str:
+    stem = file.removesuffix(suffix)
+    if stem == file or not stem:
+        raise NotFound("There is nothing at this path.")
+    return stem
+
+
+answers_unrouted(RubyGemsRoutes.app, as_reply, refusal=_HOW_TO_PUBLISH)
+
+
+def resource(parts: Parts) -> KleinResource:
+    """The engine's resource, built once."""
+    return RubyGemsRoutes(parts).app.resource()
