@@ -12,6 +12,7 @@ from operator import itemgetter
 from typing import BinaryIO
 
 from attrs import define, frozen
+from zstandard import ZstdDecompressor, ZstdError
 
 from keygenreg.dump.contents import Contents
 from keygenreg.dump.distribution_kinds import ARTIFACTS, DESCRIPTORS
@@ -19,7 +20,13 @@ from keygenreg.dump.staging import Staging
 
 _CHUNK = 1024 * 1024
 # What a broken or unknown archive makes of reading it; the last ones are what tarfile itself stumbles over.
-_UNREADABLE = (tarfile.TarError, EOFError, OSError, zlib.error, LZMAError, ValueError, TypeError, IndexError)
+_UNREADABLE = (
+    *(tarfile.TarError, EOFError, OSError, zlib.error, LZMAError, ZstdError),
+    *(ValueError, TypeError, IndexError),
+)
+_ZSTD = b"\x28\xb5\x2f\xfd"
+#: What zstd itself takes without being asked to take more, in bytes.
+_LARGEST_WINDOW = 1 << 27
 
 # Descriptors of artifacts that came with bytes, whose own bytes are not in the store yet.
 _MISSING = """
@@ -112,7 +119,7 @@ def _files(file: BinaryIO) -> Iterator[tuple[str, Iterator[bytes]]]:
             broken = True
 
     try:
-        with tarfile.open(fileobj=file, mode="r|*") as archive:
+        with tarfile.open(fileobj=_without_zstd(file), mode="r|*") as archive:
             for member in archive:
                 archive.members = []  # a stream cannot go back, and an archive may have very many
                 if member.isreg():
@@ -121,6 +128,16 @@ def _files(file: BinaryIO) -> Iterator[tuple[str, Iterator[bytes]]]:
                     return
     except _UNREADABLE:
         return
+
+
+def _without_zstd(file: BinaryIO) -> BinaryIO:
+    """What tarfile can read: it knows the other kinds of compression itself."""
+    magic = file.read(len(_ZSTD))
+    file.seek(0)
+    if magic != _ZSTD:
+        return file
+    decompressor = ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
+    return decompressor.stream_reader(file, read_across_frames=True, closefd=False)
 
 
 def _plain(path: str) -> str:

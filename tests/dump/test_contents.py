@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from keygenreg.domain.failures import Unavailable
 from keygenreg.dump.contents import Contents
@@ -220,6 +221,8 @@ class TestExporting:
 
 def archive(files: dict[str, bytes], mode: str = "w") -> bytes:
     written = io.BytesIO()
+    if mode == "w:zst":
+        return zstandard.compress(archive(files))
     with tarfile.open(fileobj=written, mode=mode) as tar:
         for name, data in files.items():
             member = tarfile.TarInfo(name)
@@ -247,7 +250,7 @@ class TestParts:
         rows = dict(registry.sql("SELECT id::text, blob_sha256 FROM descriptors"))
         return [rows[id] for id in ids]
 
-    @pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz"])
+    @pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz", "w:zst"])
     def test_are_found_in_the_archive(self, registry: Registry, mode: str) -> None:
         described = [(path, f"sha256:{digest(data)}") for path, data in LAYERS.items()]
         dump, ids = self.image(archive({f"./{path}": data for path, data in LAYERS.items()}, mode), described)
@@ -279,7 +282,11 @@ class TestParts:
         assert registry.files() == {digest(archive(LAYERS))}
 
     @pytest.mark.parametrize(
-        "data", [b"", b"no archive", archive(LAYERS)[:1500], archive(LAYERS, "w:gz")[:-1000], b"\x1f\x8b\x08garbage"]
+        "data",
+        [
+            *(b"", b"no archive", b"\x1f\x8b\x08garbage", b"\x28\xb5\x2f\xfdgarbage"),
+            *(archive(LAYERS)[:1500], archive(LAYERS, "w:gz")[:-1000], archive(LAYERS, "w:zst")[:-100]),
+        ],
     )
     def test_broken_archives_are_facts_too(self, registry: Registry, data: bytes) -> None:
         name = f"sha256:{digest(LAYERS['blobs/sha256/two'])}"
