@@ -13,7 +13,13 @@ from keygenreg.management.call import Call
 from keygenreg.management.listing import Listing
 from keygenreg.management.ownership import WRITERS
 from keygenreg.management.resources import products, releases
-from keygenreg.management.resources.catalogue_filters import ARTIFACT_CONDITIONS, Filters, artifact_filters, where
+from keygenreg.management.resources.catalogue_filters import (
+    ARTIFACT_CONDITIONS,
+    Filters,
+    artifact_filters,
+    where,
+    within_sight,
+)
 from keygenreg.management.router import Route
 from keygenreg.web.reply import Reply
 
@@ -79,6 +85,8 @@ async def find(
     """
     wanted = parse_uuid(identifier)
     filters = await artifact_filters(call, changing=changing, product=product, release=release)
+    if wanted is None:
+        filters = await within_sight(call, filters)
     query, limit = _matches(filters.names), 10 if changing else 1
     rows = await call.database.rows(
         query, scope=call.scope, id=wanted, filename=identifier, limit=limit, **filters.values
@@ -98,6 +106,7 @@ async def release_of_path(call: Call, release: str) -> dict:
 
 
 async def _listed(call: Call, path: str, filters: Filters) -> Reply:
+    filters = await within_sight(call, filters)
     return await _listing(filters.names).reply(call, path, document, **filters.values)
 
 

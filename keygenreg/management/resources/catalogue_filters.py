@@ -38,6 +38,7 @@ RELEASES = Query(
     """SELECT r.id FROM visible_releases r WHERE (r.id = %(id)s OR r.version = %(alias)s OR r.tag = %(alias)s)
     AND (%(product)s::uuid IS NULL OR r.product_id = %(product)s)""",
 )
+SEEN_PRODUCTS = Query("products in sight", "SELECT t.id FROM visible_products t")
 _TARGETS = {
     "platforms": Query(
         "platforms in use",
@@ -56,6 +57,7 @@ def _shared(alias: str) -> dict[str, str]:
     return {
         "nothing": "false",
         "product": f"{alias}.product_id = %(product)s",
+        "seen": f"{alias}.product_id = ANY(%(seen)s::uuid[])",
         "package": f"{alias}.package_id = ANY(%(package)s::uuid[])",
         "no_package": f"{alias}.package_id IS NULL",
         "engine": f"""{alias}.package_id IN (SELECT f.id FROM packages f WHERE f.account_id = %(scope_account)s
@@ -140,6 +142,18 @@ async def artifact_filters(
     for name, plural in (("platform", "platforms"), ("arch", "arches")):
         found |= await _target(call, name, plural)
     return Filters(found)
+
+
+async def within_sight(call: Call, filters: Filters) -> Filters:
+    """
+    The filters of a list, with the products that a customer or stranger sees at all. They decide nothing that the scope
+    does not; but a database that knows how few they are does not search the whole account for what is not there.
+    """
+    if call.scope.kind not in ("license", "user", "anonymous"):
+        return filters
+    rows = await call.database.rows(SEEN_PRODUCTS, scope=call.scope)
+    seen = {"seen": [row["id"] for row in rows]} if rows else {"nothing": None}
+    return Filters({**filters.values, **seen})
 
 
 async def _common(call: Call, changing: bool, product: dict | None, ignoring: frozenset[str]) -> dict[str, Any]:

@@ -12,7 +12,13 @@ from keygenreg.formats.jsonapi_document import linkage, related
 from keygenreg.management.call import Call
 from keygenreg.management.listing import Listing
 from keygenreg.management.resources import products
-from keygenreg.management.resources.catalogue_filters import RELEASE_CONDITIONS, Filters, release_filters, where
+from keygenreg.management.resources.catalogue_filters import (
+    RELEASE_CONDITIONS,
+    Filters,
+    release_filters,
+    where,
+    within_sight,
+)
 from keygenreg.management.router import Route
 from keygenreg.web.reply import Reply
 
@@ -118,6 +124,7 @@ async def index(call: Call) -> Reply:
 
 
 async def _listed(call: Call, path: str, filters: Filters) -> Reply:
+    filters = await within_sight(call, filters)
     return await _listing(filters.names).reply(call, path, document, **filters.values)
 
 
