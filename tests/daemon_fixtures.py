@@ -226,7 +226,8 @@ class Daemon:
                 if fetch("GET", f"{self.url}/v1/ping").status == 200:
                     return self
             except OSError:
-                time.sleep(0.05)
+                pass
+            time.sleep(0.05)
         self.kill()
         raise RuntimeError(f"the daemon did not start:\n{self.log.read_text()[-4000:]}")
 
