@@ -6,12 +6,13 @@ import base64
 import gzip
 import hashlib
 import json
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from tests.daemon_fixtures import Account, Answer, Api, fetch
+from tests.daemon_fixtures import Account, Answer, Api, Daemon, fetch
 from tests.management.customers import License, codes, staff
 
 
@@ -34,6 +35,19 @@ class TestPaths:
         assert by_id.body == by_slug.body
         twice = account.admin.get(f"{account.daemon.url}/v1/accounts/{account.id}/v1/products")
         assert twice.body == by_id.body
+
+    def test_GEN_01_account_by_host(self, account: Account) -> None:
+        """A host name of its own stands for its account; the bare path is enough then."""
+        host = f"{account.slug}.example.test"
+        account.sql("UPDATE accounts SET cname = %s WHERE id = %s", host, account.id)
+        account.admin.make_product()
+        bare = account.admin.get(f"{account.daemon.url}/v1/products", Host=host)
+        assert bare.status == 200
+        assert bare.body == account.admin.get("/products").body
+        assert account.admin.get(f"{account.daemon.url}/v1/accounts/{account.slug}/products", Host=host).status == 200
+        other = account.admin.get(f"{account.daemon.url}/v1/accounts/default/products", Host=host)
+        assert (other.status, other.error["code"]) == (404, "NOT_FOUND")
+        assert account.admin.get(f"{account.daemon.url}/v1/products").status == 404
 
     @pytest.mark.parametrize("reference", ["nobody-here", str(uuid4())])
     def test_GEN_02_GEN_03_unknown_account(self, account: Account, reference: str) -> None:
@@ -99,6 +113,24 @@ class TestPaths:
         """Matching must not take time that grows faster than the path."""
         assert account.admin.get("/products" + "/packages" * 800).status == 404
         assert account.admin.get("/licenses" + "/a" * 3000).status == 404
+
+
+def test_GEN_01_GEN_03_one_account(tmp_path: Path) -> None:
+    """With one account its name in the path is optional, and any other name is nowhere."""
+    daemon = Daemon(tmp_path / "data", "--mode", "singleplayer").start()
+    try:
+        made = json.loads((daemon.data_dir / "first-admin.json").read_text())
+        api = Api(daemon.url, made["account"]["id"], f"Bearer {made['token']}")
+        api.make_product()
+        bare = api.get(f"{daemon.url}/v1/products")
+        assert bare.status == 200 and bare.headers["Keygen-Mode"] == "singleplayer"
+        assert bare.data[0]["links"]["self"].startswith(f"/v1/accounts/{made['account']['id']}/products/")
+        assert bare.body == api.get("/products").body == api.get(f"{daemon.url}/v1/accounts/default/products").body
+        for other in (str(uuid4()), "other"):
+            answer = api.get(f"{daemon.url}/v1/accounts/{other}/products")
+            assert (answer.status, answer.error["code"]) == (404, "NOT_FOUND")
+    finally:
+        daemon.stop()
 
 
 class TestNegotiation:

@@ -143,6 +143,29 @@ class TestCreate:
         assert account.admin.post("/licenses", body).data["relationships"]["owner"]["data"]["id"] == person
 
 
+    @pytest.mark.parametrize(
+        ("given", "shown"),
+        [("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000Z"), ("9999-12-31T23:59:59.999999Z",
+         "9999-12-31T23:59:59.999Z"), ("2031-01-01T00:00:00+14:00", "2030-12-31T10:00:00.000Z"),
+         (0, "1970-01-01T00:00:00.000Z"), (-1, "1969-12-31T23:59:59.000Z"),
+         ("2031-05-06T07:08:09.1239Z", "2031-05-06T07:08:09.123Z")],
+    )  # fmt: skip
+    def test_times(self, account: Account, product: dict, given: object, shown: str) -> None:
+        """All times of the calendar, also at its ends; a renewal does not go beyond."""
+        policy = account.admin.make_policy(product, duration=DAY)
+        made = post(account.admin, policy, expiry=given)
+        assert made.data["attributes"]["expiry"] == shown
+        assert account.admin.post(f"/licenses/{made.data['id']}/actions/renew").status == 200
+
+    @pytest.mark.parametrize(
+        "given", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "yesterday", "", True, 1.5, 10**18, {},
+                  "2031-02-30", "10000-01-01T00:00:00Z"]
+    )  # fmt: skip
+    def test_what_is_no_time(self, account: Account, policy: dict, given: object) -> None:
+        answer = post(account.admin, policy, expiry=given)
+        assert (answer.status, codes(answer)) == (400, {(None, "/data/attributes/expiry")})
+
+
 class TestActions:
     def test_LIC_04_suspend_and_reinstate(self, account: Account, policy: dict) -> None:
         path = f"/licenses/{post(account.admin, policy).data['id']}/actions"
