@@ -14,6 +14,7 @@ from keygenreg.management.preferences import NO_DOWNLOAD, NO_REDIRECT, preferenc
 from keygenreg.management.resources import artifacts, products, releases
 from keygenreg.management.router import Route
 from keygenreg.web.artifact_delivery import StoredFile, count_download, link, stream
+from keygenreg.web.artifact_ticket import TICKET, read_ticket
 from keygenreg.web.reply import BlobReply, Reply
 
 #: Roles that may say how long a link lives (api.md 5.4).
@@ -27,8 +28,18 @@ async def show(call: Call, artifact: str) -> Reply | BlobReply:
     head, slash, rest = artifact.partition("/")
     identifier = parse_uuid(head) if slash else None
     if identifier is not None:
-        return await _vanity(call, identifier, rest)
+        return await _vanity(await _with_ticket(call, identifier), identifier, rest)
     return await _answer(call, await artifacts.find(call, artifact))
+
+
+async def _with_ticket(call: Call, artifact: UUID) -> Call:
+    """The call as whom its ticket stands for; credentials of its own come first (decision 3)."""
+    text = call.query.text(TICKET)
+    if text is None or call.grant.bearer is not None:
+        return call
+    credential = read_ticket(call.parts.delivery, text, artifact)
+    grant = await call.exchange.admit(credentials=lambda: credential)
+    return Call(call.exchange, call.parts, grant, call.media_type, call.dialect)
 
 
 async def show_of_release(call: Call, release: str, artifact: str) -> Reply | BlobReply:
