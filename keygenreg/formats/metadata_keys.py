@@ -19,10 +19,11 @@ _DEEPEST = 100  # far above MAX_NESTING, far below the interpreter's recursion l
 
 Problem = Literal["not_an_object", "too_deep", "too_many_keys", "too_large"]
 
-_WORD_BEFORE_CAPITALISED = re.compile(r"([A-Z]+)([A-Z][a-z])")
+# Each takes time in proportion to the text, however long a run of capitals or underscores: keys are clients' input.
+_BEFORE_CAPITALISED = re.compile(r"(?<=[A-Z])(?=[A-Z][a-z])")
 _LOWER_BEFORE_CAPITAL = re.compile(r"([a-z0-9])([A-Z])")
 _NOT_OF_A_KEY = re.compile(r"[\W_]+")
-_UNDERSCORED = re.compile(r"_+([^_])")
+_UNDERSCORED = re.compile(r"(?<!_)_+([^_])")
 _CAPITAL = re.compile(r"[A-Z]")
 
 
@@ -33,14 +34,14 @@ def stored_key(key: str) -> str:
     without any letter or digit stays as it is, so that no two of them fall together.
     """
     plain = "".join(c for c in unicodedata.normalize("NFKD", key) if not unicodedata.combining(c))
-    plain = _WORD_BEFORE_CAPITALISED.sub(r"\1_\2", plain)
+    plain = _BEFORE_CAPITALISED.sub("_", plain)
     plain = _LOWER_BEFORE_CAPITAL.sub(r"\1_\2", plain)
     return _NOT_OF_A_KEY.sub("_", plain).strip("_").lower() or key
 
 
 def shown_key(key: str) -> str:
     """The spelling the API shows: ``requires_python`` is ``requiresPython``."""
-    return _UNDERSCORED.sub(lambda match: match[1].upper(), key).rstrip("_")
+    return _UNDERSCORED.sub(lambda match: match[1].upper(), key).rstrip("_") or key
 
 
 def stored_key_of_shown(key: str) -> str:

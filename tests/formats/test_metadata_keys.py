@@ -130,3 +130,11 @@ def test_size(metadata, problem):
 def test_checks_take_anything(value):
     if keys.shape_problem(value) is None:
         assert keys.size_problem(value) in (None, "too_many_keys", "too_large")
+
+
+@pytest.mark.parametrize("pattern", ["A", "_", "aA", "._", "A_", "Aa"])
+def test_long_keys_take_no_long_time(pattern: str) -> None:
+    """
+    A long run of one kind of letter is renamed in a moment; time that grows as its square would be a minute.
+    """
+    assert keys.shown_key(keys.stored_key(pattern * 50_000))
