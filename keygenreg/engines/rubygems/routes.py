@@ -7,6 +7,7 @@ from klein.resource import KleinResource
 
 from keygenreg.domain.failures import NotAllowed, NotFound
 from keygenreg.engines.rubygems import compact_index, queries, spec_index
+from keygenreg.engines.rubygems.continuation import Continuations
 from keygenreg.engines.rubygems.documents import binary_reply, text_reply
 from keygenreg.engines.rubygems.errors import as_index_reply, as_reply
 from keygenreg.engines.rubygems.indexes import Indexes
@@ -39,6 +40,7 @@ class RubyGemsRoutes:
         self.parts = parts
         self._specifications = Specifications()
         self._indexes = Indexes(parts.database, self._specifications)
+        self._continuations = Continuations()
 
     @app.route("/", methods=_READS)
     @app.route("/ping", methods=_READS)
@@ -57,7 +59,8 @@ class RubyGemsRoutes:
         stamp = await lookup.stamp()
         if not stamp:
             await lookup.require_credentials_for_hidden()
-        body = await self._indexes.versions(lookup, stamp)
+        current = await self._indexes.versions(lookup, stamp)
+        body = self._continuations.answer(lookup.grant.scope, current, exchange.header)
         return text_reply(exchange, body, public=lookup.grant.bearer is None)
 
     @app.route("/info/<gem>", methods=_READS)
@@ -82,17 +85,22 @@ class RubyGemsRoutes:
     @app.route("/specs.4.8.gz", methods=_READS)
     @answers(as_reply)
     async def specs(self, exchange: Exchange) -> Reply:
+        """Every version that is no prerelease."""
         return await self._specs(exchange, "specs.4.8.gz")
 
     @app.route("/latest_specs.4.8.gz", methods=_READS)
     @answers(as_reply)
     async def latest_specs(self, exchange: Exchange) -> Reply:
+        """The highest of each gem and platform."""
         return await self._specs(exchange, "latest_specs.4.8.gz")
 
     @app.route("/prerelease_specs.4.8.gz", methods=_READS)
     @answers(as_reply)
     async def prerelease_specs(self, exchange: Exchange) -> Reply:
-        return await self._specs(exchange, "prerelease_specs.4.8.gz")
+        """
+        Every prerelease. Nobody is asked for a key here: gem looks here first, and says why only of the others.
+        """
+        return await self._specs(exchange, "prerelease_specs.4.8.gz", challenging=False)
 
     @app.route("/quick/Marshal.4.8/<file>", methods=_READS)
     @answers(as_reply)
@@ -124,9 +132,12 @@ class RubyGemsRoutes:
         await exchange.find_account()
         raise NotAllowed(_HOW_TO_PUBLISH)
 
-    async def _specs(self, exchange: Exchange, name: str) -> Reply:
+    async def _specs(self, exchange: Exchange, name: str, *, challenging: bool = True) -> Reply:
         lookup = await self._lookup(exchange)
-        body = await self._indexes.specs(lookup, await lookup.stamp(), name)
+        stamp = await lookup.stamp()
+        if not stamp and challenging:
+            await lookup.require_credentials_for_hidden()
+        body = await self._indexes.specs(lookup, stamp, name)
         return binary_reply(exchange, body, attachment(name), public=lookup.grant.bearer is None)
 
     async def _text_lookup(self, exchange: Exchange) -> Lookup:
