@@ -12,7 +12,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.daemon_fixtures import Account, Daemon, create_account, fetch
+from keygenreg.assembly.bootstrap import create_account
+from tests.daemon_fixtures import Account, Daemon, fetch
 from tests.management.customers import KEYS
 from tests.processing.conftest import eventually
 
