@@ -10,12 +10,13 @@ from attrs import field, frozen
 
 from keygenreg.domain.failures import BadRequest, Source
 from keygenreg.domain.identifiers import parse_uuid
-from keygenreg.formats.metadata_keys import shape_problem, shown_key, stored_key, to_stored
+from keygenreg.formats.metadata_keys import shape_problem, shown_key, size_problem, stored_key, to_stored
 from keygenreg.formats.timestamps import parse_time
 
 Kind = Literal["string", "integer", "boolean", "time", "metadata", "strings"]
 
 MOST_LINKAGES = 100
+LONGEST_MEMBER = 255
 
 
 @frozen
@@ -143,20 +144,27 @@ def _data(document: Any) -> Any:
         raise _refuse("", "must be an object")
     for name in document:
         if name not in ("data", "jsonapi", "meta"):
-            raise _refuse(f"/{_shown(name)}", "is unpermitted")
+            raise _refuse(f"/{_shown(name, '')}", "is unpermitted")
     if "data" not in document:
         raise _refuse("/data", "is missing")
     return document["data"]
 
 
-def _shown(name: str) -> str:
-    return shown_key(stored_key(name))
+def member_name(name: str, pointer: str) -> str:
+    """A member's name as stored. :raises BadRequest: it is longer than any that we know, so not worth spelling out."""
+    if len(name) > LONGEST_MEMBER:
+        raise _refuse(pointer, f"holds a member with a name of {len(name)} characters, which is unpermitted")
+    return stored_key(name)
+
+
+def _shown(name: str, pointer: str) -> str:
+    return shown_key(member_name(name, pointer))
 
 
 def _resource(schema: Schema, data: dict, pointer: str) -> Parsed:
     for name in data:
         if name not in ("type", "id", "attributes", "relationships"):
-            raise _refuse(f"{pointer}/{_shown(name)}", "is unpermitted")
+            raise _refuse(f"{pointer}/{_shown(name, pointer)}", "is unpermitted")
     _check_type(data.get("type"), (schema.type,), f"{pointer}/type")
     identifier = None
     if schema.client_id and data.get("id") is not None:
@@ -186,7 +194,7 @@ def _check_type(value: Any, types: tuple[str, ...], pointer: str) -> str:
 def _attributes(schema: Schema, given: dict, pointer: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in given.items():
-        stored = stored_key(name)
+        stored = member_name(name, pointer)
         at = f"{pointer}/{shown_key(stored)}"
         rule = schema.attributes.get(stored)
         if rule is None:
@@ -239,13 +247,14 @@ def _metadata(value: Any, at: str) -> dict[str, Any]:
         raise _refuse(at, f"type mismatch (received {_word(value)} expected object)")
     if problem is not None:
         raise _refuse(at, "is nested too deeply")
-    return to_stored(value)
+    # Renaming takes its time. What is too large stays as it came, and the record's rules refuse it (422).
+    return value if size_problem(value) else to_stored(value)
 
 
 def _relationships(schema: Schema, given: dict, pointer: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in given.items():
-        stored = stored_key(name)
+        stored = member_name(name, pointer)
         at = f"{pointer}/{shown_key(stored)}"
         rule = schema.relationships.get(stored)
         if rule is None:

@@ -8,6 +8,7 @@ from attrs import evolve, frozen
 
 from keygenreg.domain.failures import BadRequest, Failure, Invalid, Problem
 from keygenreg.formats.metadata_keys import stored_key
+from keygenreg.management.body import LONGEST_MEMBER
 from keygenreg.web.reply import BlobReply, Reply
 
 CURRENT = (1, 8)
@@ -77,7 +78,11 @@ def _renamed(data: dict, member: str, old: str, new: str) -> dict:
     members = data.get(member)
     if not isinstance(members, dict):
         return data
-    return data | {member: {new if stored_key(name) == old else name: value for name, value in members.items()}}
+
+    def today(name: str) -> str:
+        return new if len(name) <= LONGEST_MEMBER and stored_key(name) == old else name
+
+    return data | {member: {today(name): value for name, value in members.items()}}
 
 
 def _of_user(problem: Problem) -> Problem:

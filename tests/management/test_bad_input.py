@@ -207,6 +207,23 @@ def test_GEN_11_GEN_12_malformed_bodies(account: Account, name: str) -> None:
         assert answer.error["code"] == codes[name]
 
 
+@pytest.mark.parametrize("letter", ["A", "_", "aB", "\N{SNOWMAN}"])
+def test_names_of_hundreds_of_kibibytes(account: Account, letter: str) -> None:
+    """A name that nobody would send does not keep the daemon busy."""
+    name = letter * (300_000 // len(letter.encode()))
+    for version in ("1.4", "1.8"):
+        for type, attributes in (
+            ("products", {name: 1}), ("products", {"name": "x", "metadata": {name: 1}}),
+            ("policies", {name: 1}),
+        ):  # fmt: skip
+            document = {"data": {"type": type, "attributes": attributes}}
+            answer = checked(account.admin.post(f"/{type}", document, Keygen_Version=version))
+            assert answer.status == (422 if "metadata" in attributes else 400)
+            assert len(answer.body) < 1000
+    assert checked(account.admin.post("/products", {name: 1})).status == 400
+    assert checked(account.admin.post("/products", {"data": {"type": "products", name: 1}})).status == 400
+
+
 @pytest.mark.parametrize(
     ("attribute", "value"),
     [

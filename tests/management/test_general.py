@@ -408,6 +408,11 @@ class TestAccount:
         body = account.admin.get("").body.decode()
         assert not any(secret in body for secret in secrets)
 
+    def test_below_another_account(self, account: Account) -> None:
+        assert account.admin.get(f"/accounts/{account.id}").status == 200
+        assert account.admin.get("/accounts/default").status == 404
+        assert account.admin.patch("/accounts/default", {"data": {"type": "accounts"}}).status == 404
+
     def test_who_may_see_it(self, account: Account) -> None:
         assert account.admin.as_().get("").status == 401
         license = License(account, account.admin.make_product())

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from keygenreg.database.query import Query
 from keygenreg.database.transactions import Transaction
 from keygenreg.domain.failures import Denied
-from keygenreg.domain.identifiers import is_slug
+from keygenreg.domain.identifiers import is_slug, parse_uuid
 from keygenreg.formats.http_signature import load_private_key
 from keygenreg.formats.jsonapi_document import account_path
 from keygenreg.management.body import Attribute, Schema, read_resource
@@ -93,12 +93,20 @@ def _public_pem(private_pem: str) -> str | None:
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
+def _require_this(call: Call, account: str) -> None:
+    """:raises NotFound: a path names another account below this one."""
+    if account != call.grant.account.slug and parse_uuid(account) != call.account_id:
+        raise call.not_found("account", account)
+
+
 async def show(call: Call, account: str) -> Reply:
+    _require_this(call, account)
     call.grant.require("account.read")
     return call.ok(document(call, await call.database.one(ACCOUNT, id=call.account_id)))
 
 
 async def change(call: Call, account: str) -> Reply:
+    _require_this(call, account)
     call.grant.require("account.update")
     if call.grant.role not in ("admin", "developer") or call.grant.environment is not None:
         raise Denied("Only administrators and developers of the whole account may do this.")

@@ -8,7 +8,8 @@ from typing import Any
 from keygenreg.database.query import Query
 from keygenreg.database.transactions import Transaction
 from keygenreg.domain.failures import BadRequest, Denied, Source, Unauthenticated
-from keygenreg.formats.metadata_keys import shown_key, stored_key
+from keygenreg.formats.metadata_keys import shown_key
+from keygenreg.management.body import member_name
 from keygenreg.management.call import Call
 from keygenreg.management.changes import update
 from keygenreg.management.ownership import require_same_environment
@@ -81,7 +82,7 @@ def _passwords(document: Any) -> tuple[str, str]:
         raise refuse("/meta", "must be an object with the old and the new password")
     found: dict[str, str] = {}
     for name, value in meta.items():
-        stored = stored_key(name)
+        stored = member_name(name, "/meta")
         if stored not in ("old_password", "new_password"):
             raise refuse(f"/meta/{shown_key(stored)}", "is unpermitted")
         if not isinstance(value, str):
