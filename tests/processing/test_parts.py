@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+from tempfile import TemporaryFile
 from uuid import uuid4
+
+from attrs import evolve
 
 from keygenreg.domain.reading import PartFound, Reading
 from tests.processing.conftest import Works
@@ -53,6 +56,22 @@ def test_parts_are_stored(works: Works):
     assert (references(works, first.sha256), references(works, second.sha256)) == (1, 2)
     works.sql("DELETE FROM artifacts WHERE id = %s", str(artifact))
     assert references(works, second.sha256) == 0
+
+
+def test_parts_of_an_unpacked_file(works: Works):
+    """Parts may lie in what the reader unpacked, or come along themselves; the unpacked file is closed afterwards."""
+    inside, embedded = uuid4().hex.encode(), uuid4().hex.encode()
+    unpacked = TemporaryFile()
+    unpacked.write(inside)
+    unpacked.flush()
+    found = part(inside, inside[5:], "x")
+    along = evolve(part(embedded, embedded, "e"), content=embedded)
+    works.readers["raw"] = lambda *_: Reading(parts=(found, along), unpacked=unpacked)
+    artifact = works.artifact(b"packed")
+    works.process(artifact)
+    assert works.outcome(artifact) == ("UPLOADED", None)
+    assert (stored(works, found.sha256), stored(works, along.sha256)) == (inside[5:], embedded)
+    assert unpacked.closed
 
 
 def test_read_again(works: Works):
