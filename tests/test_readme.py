@@ -1,4 +1,4 @@
-"""The README's own lines, pasted into a shell one after the other, do what the README says they do."""
+"""The lines of README and docs, pasted into a shell one after the other, do what is said of them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,20 @@ from tests.clients.running import Ran, run
 from tests.daemon_fixtures import fetch, free_port
 
 ROOT = Path(__file__).parent.parent
-BLOCKS = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.M | re.S)
 LINKED = ("README.md", "config", "keygenreg", "pyproject.toml", "scripts", "setup.py", "twisted")
+DOCS = ("docs/api.md", "docs/publishing.md", "docs/operating.md")
 CLONE = "git clone REPOSITORY keygenreg && cd keygenreg\n"
 PATIENCE = 120
 
 pytestmark = pytest.mark.timeout(300)
+
+
+def lines_of(document: str) -> list[str]:
+    """The blocks of a document that are meant to be pasted."""
+    return re.findall(r"^```sh\n(.*?)^```$", (ROOT / document).read_text("utf-8"), re.M | re.S)
+
+
+BLOCKS = lines_of("README.md")
 
 
 def checkout(folder: Path) -> Path:
@@ -59,12 +67,12 @@ class Newcomer:
         }
         self.words: list[str] = []
 
-    def follow(self, blocks: list[str]) -> None:
-        """Paste blocks into one shell; what each of them printed is kept in ``words``."""
-        between = "printf '\\n%s\\n' '=== next block ==='\n"
-        script = between.join(block.replace("localhost:8080", f"localhost:{self.port}") for block in blocks)
+    def paste(self, blocks: list[str]) -> list[str]:
+        """Paste blocks into one shell; what each of them printed."""
+        script = "printf '\\n%s\\n' '=== next block ==='\n".join(blocks)
+        script = script.replace("localhost:8080", f"localhost:{self.port}").replace("8081", str(free_port()))
         ran = run("bash", "-euo", "pipefail", "-c", script, cwd=self.folder, env=self.env, seconds=PATIENCE * 2).ok()
-        self.words = ran.words.split("=== next block ===")
+        return ran.words.split("=== next block ===")
 
     def pip(self, *arguments: str) -> Ran:
         return run(self.folder / "demo/customer/bin/pip", *arguments, cwd=self.folder, env=self.env)
@@ -82,7 +90,7 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
         )  # fmt: skip
     try:
         wait_until_ready(someone, server)
-        someone.follow(BLOCKS[1:])
+        someone.words = someone.paste(BLOCKS[1:])
         yield someone
     finally:
         server.send_signal(signal.SIGINT)
@@ -148,8 +156,16 @@ def test_name_of_nobody_here_goes_to_pypi(newcomer: Newcomer) -> None:
     assert answer.headers["Location"] == "https://pypi.org/simple/a-name-that-nobody-published-here/"
 
 
-def test_tables_name_files_that_exist() -> None:
-    """No link of the README leads nowhere."""
-    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / "README.md").read_text("utf-8"))
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("document", DOCS)
+def test_documented_lines_run(newcomer: Newcomer, document: str) -> None:
+    """Every ``sh`` block, in order, after the README's own introduction; the first failing command would end it."""
+    blocks = lines_of(document)
+    assert blocks
+    newcomer.paste([BLOCKS[1], *blocks])
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "bench/README.md", *DOCS])
+def test_links_lead_somewhere(document: str) -> None:
+    path = ROOT / document
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text("utf-8"))
+    assert [link for link in links if not (path.parent / link).exists()] == []
