@@ -61,7 +61,7 @@ def test_parts_are_stored(works: Works):
 def test_parts_of_an_unpacked_file(works: Works):
     """Parts may lie in what the reader unpacked, or come along themselves; the unpacked file is closed afterwards."""
     inside, embedded = uuid4().hex.encode(), uuid4().hex.encode()
-    unpacked = TemporaryFile()
+    unpacked = TemporaryFile()  # noqa: SIM115 - that somebody else closes it is the point
     unpacked.write(inside)
     unpacked.flush()
     found = part(inside, inside[5:], "x")
