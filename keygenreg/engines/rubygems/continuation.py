@@ -60,12 +60,12 @@ def continued(known: bytes, current: bytes) -> bytes | None:
     for name in sorted(before.keys() | after.keys()):
         old, old_digest = before.get(name, ([], _NO_VERSIONS))
         new, digest = after.get(name, ([], _NO_VERSIONS))
-        if old == new and old_digest == digest:
+        if sorted(old) == sorted(new) and old_digest == digest:
             continue
         steps = [f"-{version}" for version in old if version not in new]
         steps += [version for version in new if version not in old]
         if not steps:
-            # Nothing but the checksum, or the order: a line must name a version all the same.
+            # Nothing but the checksum: a line must name a version all the same.
             steps = [f"-{version}" for version in old] + new
         if steps:
             changes.append(f"{name} {','.join(steps)} {digest}\n")

@@ -122,7 +122,7 @@ class _Composer:
         if isinstance(event, yaml.ScalarEvent):
             if ruby_class is not None:
                 raise IngestError(f"The gem's specification holds a {ruby_class} that is a mere text.")
-            found: Node = Scalar(event.value, event.style is None and event.tag is None, binary)
+            found: Node = Scalar(event.value, not event.style and event.tag is None, binary)
         elif isinstance(event, yaml.SequenceStartEvent):
             if ruby_class is not None:
                 raise IngestError(f"The gem's specification holds a {ruby_class} that is a list.")

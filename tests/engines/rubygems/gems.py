@@ -49,7 +49,8 @@ def specification(
         "authors:\n- Ada\n- Bob\nautorequire:\nbindir: bin\ncert_chain: []\ndate: 2026-02-03 00:00:00.000000000 Z\n"
         + (f"dependencies:\n{stated}" if stated else "dependencies: []\n")
         + "description: |-\n  More than\n  one line\nemail:\n- ada@example.com\nexecutables: []\nextensions: []\n"
-        "extra_rdoc_files: []\nfiles: []\nhomepage: https://example.com\nlicenses:\n- MIT\nmetadata:\n  plain_key: value\n"
+        "extra_rdoc_files: []\nfiles: []\nhomepage: https://example.com\nlicenses:\n- MIT\n"
+        "metadata:\n  plain_key: value\n"
         "post_install_message:\nrdoc_options: []\nrequire_paths:\n- lib\n"
         f"required_ruby_version: {requirement(ruby)}\nrequired_rubygems_version: {requirement(rubygems)}\n"
         "requirements: []\nrubygems_version: 3.3.15\nsigning_key:\nspecification_version: 4\nsummary: 'Wie süß'\n"
