@@ -120,13 +120,16 @@ _USER_OF_MY_LICENSE = """t.id IN (
     SELECT lu.user_id FROM license_users lu WHERE lu.license_id = %(scope_bearer)s)"""
 _LICENSE_OF_PRODUCT = "t.policy_id IN (SELECT p.id FROM policies p WHERE p.product_id = %(scope_bearer)s)"
 _MY_ENTITLEMENT = "t.id IN (SELECT unnest(l.holds) FROM scope_licenses l)"
-_TOKEN_OF_PRODUCT = """t.bearer_product_id = %(scope_bearer)s
-    OR EXISTS (SELECT 1 FROM licenses l JOIN policies p ON p.id = l.policy_id
-               WHERE l.id = t.bearer_license_id AND p.product_id = %(scope_bearer)s)
-    OR EXISTS (SELECT 1 FROM users u WHERE u.id = t.bearer_user_id AND u.role = 'user' AND EXISTS (
-               SELECT 1 FROM licenses l JOIN policies p ON p.id = l.policy_id
-               LEFT JOIN license_users lu ON lu.license_id = l.id AND lu.user_id = u.id
-               WHERE p.product_id = %(scope_bearer)s AND (l.owner_id = u.id OR lu.user_id IS NOT NULL)))"""
+# Sets that are computed once, not once for every token of the account.
+_LICENSES_OF_BEARER = (
+    "SELECT l.%s FROM licenses l JOIN policies p ON p.id = l.policy_id WHERE p.product_id = %%(scope_bearer)s"
+)
+_TOKEN_OF_PRODUCT = f"""t.bearer_product_id = %(scope_bearer)s
+    OR t.bearer_license_id IN ({_LICENSES_OF_BEARER % "id"})
+    OR t.bearer_user_id IN (SELECT u.id FROM users u WHERE u.role = 'user' AND u.id IN (
+        {_LICENSES_OF_BEARER % "owner_id"}
+        UNION ALL
+        SELECT lu.user_id FROM license_users lu WHERE lu.license_id IN ({_LICENSES_OF_BEARER % "id"})))"""
 
 _STAFF = {
     "visible_releases": _RELEASES_OF_ALL,

@@ -12,9 +12,9 @@ _TRUE = frozenset({"true", "1", "t", "yes"})
 _FALSE = frozenset({"false", "0", "f", "no"})
 
 #: A condition on the metadata of the alias ``t``, with the parameters of :func:`metadata_filter`.
-METADATA_MATCHES = """NOT EXISTS (
+METADATA_MATCHES = """(cardinality(%(metadata_keys)s::text[]) = 0 OR NOT EXISTS (
     SELECT 1 FROM unnest(%(metadata_keys)s::text[], %(metadata_values)s::text[]) wanted (key, value)
-    WHERE t.metadata->>wanted.key IS DISTINCT FROM wanted.value)"""
+    WHERE t.metadata->>wanted.key IS DISTINCT FROM wanted.value))"""
 
 
 def flag(call: Call, name: str) -> bool | None:

@@ -85,9 +85,16 @@ def test_AUT_09_expired_token(account: Account) -> None:
         assert outcome(api.get(path)) == (401, "TOKEN_EXPIRED")
 
 
-def test_AUT_10_token_of_another_account(account: Account, request: pytest.FixtureRequest) -> None:
-    first = account.sql("SELECT id FROM accounts WHERE slug = 'default'")[0][0]
-    answer = Api(account.daemon.url, str(first), f"Bearer {account.token}").get("/releases")
+def test_AUT_10_token_of_another_account(account: Account) -> None:
+    """Even where both have the same secret, as after a copy of a registry."""
+    other = str(uuid4())
+    account.sql(
+        """INSERT INTO accounts (id, slug, name, secret_key, ed25519_private_key, rsa_private_key, ecdsa_private_key)
+        SELECT %s, slug || '-2', name, secret_key, ed25519_private_key, rsa_private_key, ecdsa_private_key
+        FROM accounts WHERE id = %s""",
+        other, account.id,
+    )  # fmt: skip
+    answer = Api(account.daemon.url, other, f"Bearer {account.token}").get("/releases")
     assert outcome(answer) == (401, "TOKEN_INVALID")
 
 

@@ -33,6 +33,10 @@ _STATUS = """CASE WHEN o.banned IS NOT NULL THEN 'BANNED' WHEN t.suspended THEN 
     WHEN greatest(t.created, t.last_validated, t.last_check_in, t.last_check_out) < now() - interval '90 days'
     THEN 'INACTIVE' ELSE 'ACTIVE' END"""
 
+# The user whom a filter names, by id or e-mail.
+_USERS = """SELECT u.id FROM users u WHERE u.account_id = %(scope_account)s
+    AND (u.id = %({user}_id)s OR lower(u.email) = lower(%({user})s))"""
+
 LICENSES = Listing(
     "licenses",
     _SELECT
@@ -40,10 +44,11 @@ LICENSES = Listing(
         (SELECT named.id FROM products named
          WHERE named.account_id = t.account_id AND lower(named.code) = lower(%(product)s)))
     AND (%(policy)s::text IS NULL OR t.policy_id = %(policy_id)s)
-    AND (%(owner)s::text IS NULL OR t.owner_id = %(owner_id)s OR lower(o.email) = lower(%(owner)s))
-    AND (%(user)s::text IS NULL OR t.owner_id = %(user_id)s OR lower(o.email) = lower(%(user)s) OR EXISTS
-        (SELECT 1 FROM license_users lu JOIN users u ON u.id = lu.user_id
-         WHERE lu.license_id = t.id AND (u.id = %(user_id)s OR lower(u.email) = lower(%(user)s))))
+    AND (%(owner)s::text IS NULL OR t.owner_id IN ({_USERS.replace("{user}", "owner")}))
+    AND (%(user)s::text IS NULL OR t.id IN (
+        SELECT owned.id FROM licenses owned WHERE owned.owner_id IN ({_USERS.replace("{user}", "user")})
+        UNION ALL
+        SELECT lu.license_id FROM license_users lu WHERE lu.user_id IN ({_USERS.replace("{user}", "user")})))
     AND (%(status)s::text IS NULL OR %(status)s = {_STATUS})
     AND (%(suspended)s::boolean IS NULL OR t.suspended = %(suspended)s)
     AND (%(expired)s::boolean IS NULL OR coalesce(t.expiry < now(), false) = %(expired)s)
