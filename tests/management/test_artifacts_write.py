@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import pytest
 
 from tests.daemon_fixtures import Account, Answer, Api, fetch
-from tests.management.customers import License, codes, product_api, staff
+from tests.management.customers import License, codes, product_api, staff, token_of
 
 GIB = 1024**3
 
@@ -242,6 +243,32 @@ def test_ART_23_who_may_delete(account, product, release):
     assert staff(account, "sales-agent").delete(path).status == 403
     assert product_api(account, account.admin.make_product()).delete(path).status == 404
     assert product_api(account, product).delete(path).status == 204
+
+
+@pytest.mark.parametrize(("strategy", "of_global"), [("ISOLATED", 403), ("SHARED", 307)])
+def test_environments(account, product, release, strategy, of_global):
+    """An environment's token makes artifacts of its own releases, and of global ones only where those are shared."""
+    environment = str(uuid4())
+    account.sql(
+        "INSERT INTO environments (id, account_id, code, name, isolation_strategy) VALUES (%s, %s, %s, 'e', %s)",
+        environment, account.id, environment[:8], strategy,
+    )  # fmt: skip
+    api = token_of(account, "environments", environment, environment)
+    inside = {"Keygen_Environment": environment[:8]}
+    document = {"data": {"type": "products", "attributes": {"name": "Inside"}}}
+    made = api.post("/products", document, **inside).data
+    attributes = {"version": "1.0.0", "channel": "stable"}
+    related = {"product": {"data": {"type": "products", "id": made["id"]}}}
+    document = {"data": {"type": "releases", "attributes": attributes, "relationships": related}}
+    own = api.post("/releases", document, **inside).data
+    assert own["relationships"]["environment"]["data"]["id"] == environment
+    answer = post(api, own, **inside)
+    assert (answer.status, answer.data["relationships"]["environment"]["data"]["id"]) == (307, environment)
+    assert fetch("PUT", answer.headers["Location"], b"x").status == 200
+    assert api.get("/artifacts/tool.zip", **inside).status == 303
+    assert account.admin.get("/artifacts/tool.zip").status == 404
+    assert post(api, release, **inside).status == of_global
+    assert api.delete(f"/releases/{release['id']}", **inside).status == (404 if strategy == "ISOLATED" else 403)
 
 
 def test_ART_24_creates_at_the_same_time(account, release):
