@@ -7,8 +7,8 @@ from uuid import UUID
 
 from keygenreg.domain.failures import Denied
 from keygenreg.domain.roles import bearer_permissions
-from keygenreg.management.body import Parsed
 from keygenreg.management.call import Call
+from keygenreg.management.schema import Parsed
 
 #: "W" of api.md 2.8; a product writes only what belongs to it.
 WRITERS = ("admin", "developer", "environment", "product")

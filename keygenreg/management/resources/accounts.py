@@ -15,12 +15,13 @@ from keygenreg.domain.failures import Denied
 from keygenreg.domain.identifiers import is_slug, parse_uuid
 from keygenreg.formats.http_signature import load_private_key
 from keygenreg.formats.jsonapi_document import account_path
-from keygenreg.management.body import Attribute, Schema, read_resource
+from keygenreg.management.body import read_resource
 from keygenreg.management.call import Call
 from keygenreg.management.changes import update
 from keygenreg.management.dialect import SUPPORTED
 from keygenreg.management.router import Route
 from keygenreg.management.rules import LONGEST_NAME, Problems
+from keygenreg.management.schema import Attribute, Schema
 from keygenreg.web.reply import Reply
 
 ACCOUNT = Query("account to show", "SELECT t.* FROM accounts t WHERE t.id = %(id)s", "found by admission")

@@ -11,7 +11,7 @@ from keygenreg.database.transactions import Transaction
 from keygenreg.domain import checksum
 from keygenreg.domain.failures import Denied, Unprocessable
 from keygenreg.domain.identifiers import filetype_fits, normal_filetype, normal_target
-from keygenreg.management.body import Attribute, Parsed, Relationship, Schema, read_resource
+from keygenreg.management.body import read_resource
 from keygenreg.management.call import Call
 from keygenreg.management.changes import delete, update
 from keygenreg.management.ownership import adopt_environment, require_writable, require_writer
@@ -20,6 +20,7 @@ from keygenreg.management.resources.artifacts import document, find
 from keygenreg.management.resources.release_rules import whole_account
 from keygenreg.management.router import Route
 from keygenreg.management.rules import LONGEST_NAME, Problems
+from keygenreg.management.schema import Attribute, Parsed, Relationship, Schema
 from keygenreg.web.delivery import UploadTicket
 from keygenreg.web.reply import Reply
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from keygenreg.domain.failures import Denied
-from keygenreg.management.body import Parsed, read_resource
+from keygenreg.management.body import read_resource
 from keygenreg.management.call import Call
 from keygenreg.management.ownership import LICENSORS, MANAGERS, require_reader, require_writable
 from keygenreg.management.resources import license_records, licenses, products, token_making, token_records, users
 from keygenreg.management.resources.tokens import belongs_to_product
 from keygenreg.management.router import Route
+from keygenreg.management.schema import Parsed
 from keygenreg.web.reply import Reply
 
 

@@ -8,13 +8,14 @@ from uuid import UUID
 from keygenreg.database.query import Query
 from keygenreg.database.transactions import Transaction
 from keygenreg.domain.identifiers import parse_uuid
-from keygenreg.management.body import Attribute, Relationship, Schema, read_resource
+from keygenreg.management.body import read_resource
 from keygenreg.management.call import Call
 from keygenreg.management.changes import delete, insert, update
 from keygenreg.management.listing import Listing
 from keygenreg.management.ownership import MANAGERS, adopt_environment, require_writable, require_writer
 from keygenreg.management.router import Route
 from keygenreg.management.rules import LONGEST_NAME, Problems
+from keygenreg.management.schema import Attribute, Relationship, Schema
 from keygenreg.web.reply import Reply
 
 ENTITLEMENTS = Listing("entitlements", "SELECT t.* FROM visible_entitlements t WHERE true", "entitlements", "t")

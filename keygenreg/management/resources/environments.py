@@ -9,13 +9,14 @@ from keygenreg.database.query import Query
 from keygenreg.database.transactions import Transaction
 from keygenreg.domain.failures import Denied
 from keygenreg.domain.identifiers import parse_uuid
-from keygenreg.management.body import Attribute, Schema, read_resource
+from keygenreg.management.body import read_resource
 from keygenreg.management.call import Call
 from keygenreg.management.changes import delete, insert, update
 from keygenreg.management.listing import Listing
 from keygenreg.management.resources import bearer_tokens, token_records
 from keygenreg.management.router import Route
 from keygenreg.management.rules import LONGEST_NAME, Problems
+from keygenreg.management.schema import Attribute, Schema
 from keygenreg.web.reply import Reply
 
 STRATEGIES = ("ISOLATED", "SHARED")

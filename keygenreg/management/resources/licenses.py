@@ -12,7 +12,7 @@ from keygenreg.domain.expiry import at_creation
 from keygenreg.domain.failures import Denied
 from keygenreg.domain.identifiers import parse_uuid
 from keygenreg.domain.license_key import MAX_LENGTH, MIN_LENGTH, new_license_key
-from keygenreg.management.body import Attribute, Parsed, Relationship, Schema, read_resource
+from keygenreg.management.body import read_resource
 from keygenreg.management.call import Call
 from keygenreg.management.changes import delete, insert, update
 from keygenreg.management.ownership import (
@@ -28,6 +28,7 @@ from keygenreg.management.resources import license_records, policies, products
 from keygenreg.management.resources.policy_attributes import LIMITS
 from keygenreg.management.router import Route
 from keygenreg.management.rules import Problems
+from keygenreg.management.schema import Attribute, Parsed, Relationship, Schema
 from keygenreg.web.reply import Reply
 
 LONGEST_LICENSE_NAME = 1024

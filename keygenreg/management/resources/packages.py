@@ -10,7 +10,7 @@ from keygenreg.database.transactions import Transaction
 from keygenreg.domain.derived import ENGINES, derived_id, key_of_id
 from keygenreg.domain.failures import Invalid, Problem
 from keygenreg.domain.identifiers import parse_uuid, pypi_key
-from keygenreg.management.body import Attribute, Relationship, Schema, read_resource
+from keygenreg.management.body import read_resource
 from keygenreg.management.call import Call
 from keygenreg.management.changes import delete, insert, update
 from keygenreg.management.listing import Listing
@@ -18,6 +18,7 @@ from keygenreg.management.ownership import adopt_environment, require_writable, 
 from keygenreg.management.resources import products
 from keygenreg.management.router import Route
 from keygenreg.management.rules import LONGEST_NAME, Problems
+from keygenreg.management.schema import Attribute, Relationship, Schema
 from keygenreg.web.reply import Reply
 
 PACKAGES = Listing(

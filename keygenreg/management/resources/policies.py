@@ -5,7 +5,7 @@ from __future__ import annotations
 from keygenreg.database.query import Query
 from keygenreg.database.transactions import Transaction
 from keygenreg.domain.identifiers import parse_uuid
-from keygenreg.management.body import Attribute, Relationship, Schema, read_resource
+from keygenreg.management.body import read_resource
 from keygenreg.management.call import Call
 from keygenreg.management.changes import delete, insert, update
 from keygenreg.management.listing import Listing
@@ -18,6 +18,7 @@ from keygenreg.management.ownership import (
 )
 from keygenreg.management.resources import policy_attributes, products
 from keygenreg.management.router import Route
+from keygenreg.management.schema import Attribute, Relationship, Schema
 from keygenreg.web.reply import Reply
 
 POLICIES = Listing(

@@ -9,9 +9,9 @@ from typing import Any
 
 from keygenreg.domain.expiry import MIN_DURATION
 from keygenreg.formats.metadata_keys import shown_key
-from keygenreg.management.body import Attribute
 from keygenreg.management.call import Call
 from keygenreg.management.rules import LARGEST_NUMBER, LONGEST_NAME, Problems
+from keygenreg.management.schema import Attribute
 
 _UNIQUENESS = ("UNIQUE_PER_ACCOUNT", "UNIQUE_PER_PRODUCT", "UNIQUE_PER_POLICY", "UNIQUE_PER_LICENSE")
 _MATCHING = ("MATCH_ANY", "MATCH_TWO", "MATCH_MOST", "MATCH_ALL")

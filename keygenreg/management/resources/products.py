@@ -7,7 +7,7 @@ from typing import Any
 from keygenreg.database.query import Query
 from keygenreg.database.transactions import Transaction
 from keygenreg.domain.identifiers import is_web_url, parse_uuid
-from keygenreg.management.body import Attribute, Relationship, Schema, read_resource
+from keygenreg.management.body import read_resource
 from keygenreg.management.call import Call
 from keygenreg.management.changes import delete, insert, update
 from keygenreg.management.listing import Listing
@@ -21,6 +21,7 @@ from keygenreg.management.ownership import (
 )
 from keygenreg.management.router import Route
 from keygenreg.management.rules import LONGEST_NAME, Problems
+from keygenreg.management.schema import Attribute, Relationship, Schema
 from keygenreg.web.reply import Reply
 
 STRATEGIES = ("LICENSED", "OPEN", "CLOSED")

@@ -7,7 +7,7 @@ from typing import Any
 from keygenreg.database.query import Query
 from keygenreg.database.transactions import Transaction
 from keygenreg.domain.channel import CHANNELS
-from keygenreg.management.body import Attribute, Parsed, Relationship, Schema, read_resource
+from keygenreg.management.body import read_resource
 from keygenreg.management.call import Call
 from keygenreg.management.changes import delete, insert, update
 from keygenreg.management.ownership import adopt_environment, require_writable, require_writer
@@ -25,6 +25,7 @@ from keygenreg.management.resources.release_rules import (
 from keygenreg.management.resources.releases import document, find
 from keygenreg.management.router import Route
 from keygenreg.management.rules import Problems
+from keygenreg.management.schema import Attribute, Parsed, Relationship, Schema
 from keygenreg.web.reply import Reply
 
 PUBLISH = Query(

@@ -15,11 +15,11 @@ from keygenreg.database.transactions import Transaction
 from keygenreg.domain.failures import BadRequest, Denied, Source
 from keygenreg.domain.token import default_expiry, digest_of, kind_of, new_secret
 from keygenreg.formats.metadata_keys import shown_key
-from keygenreg.management.body import Attribute, Parsed, Relationship, Schema
 from keygenreg.management.call import Call
 from keygenreg.management.changes import insert
 from keygenreg.management.resources.token_records import BEARER_COLUMNS
 from keygenreg.management.rules import LONGEST_NAME, Problems
+from keygenreg.management.schema import Attribute, Parsed, Relationship, Schema
 
 _COUNTERS = ("max_activations", "max_deactivations")
 _ATTRIBUTES = {

@@ -9,12 +9,13 @@ from keygenreg.database.transactions import Transaction
 from keygenreg.domain.failures import Denied, NotFound
 from keygenreg.domain.roles import STAFF_ROLES
 from keygenreg.domain.token import digest_of, kind_of, new_secret, regenerated_expiry
-from keygenreg.management.body import Parsed, read_resource
+from keygenreg.management.body import read_resource
 from keygenreg.management.call import Call
 from keygenreg.management.changes import delete, update
 from keygenreg.management.resources import token_making, token_records
 from keygenreg.management.resources.token_making import Holder
 from keygenreg.management.router import Route
+from keygenreg.management.schema import Parsed
 from keygenreg.web.reply import Reply
 
 IS_USER_OF_PRODUCT = Query(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from keygenreg.domain.identifiers import is_email, normal_email
-from keygenreg.management.body import Attribute, Relationship, Schema
 from keygenreg.management.call import Call
 from keygenreg.management.rules import LONGEST_NAME, Problems
+from keygenreg.management.schema import Attribute, Relationship, Schema
 
 ROLES = ("user", "admin", "developer", "sales-agent", "support-agent", "read-only")
 #: Bytes of a password; the upper bound is that of the reference's hash (api.md 3.5).

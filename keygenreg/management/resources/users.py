@@ -9,7 +9,7 @@ from keygenreg.database.query import Query
 from keygenreg.database.transactions import Transaction
 from keygenreg.domain.failures import Denied
 from keygenreg.domain.roles import RANK
-from keygenreg.management.body import Parsed, read_resource
+from keygenreg.management.body import read_resource
 from keygenreg.management.call import Call
 from keygenreg.management.changes import delete, insert, update
 from keygenreg.management.listing import Listing
@@ -25,6 +25,7 @@ from keygenreg.management.resources import license_records, products, user_attri
 from keygenreg.management.resources.administrators import require_another_administrator
 from keygenreg.management.router import Route
 from keygenreg.management.rules import Problems
+from keygenreg.management.schema import Parsed
 from keygenreg.web.reply import Reply
 
 #: Who makes and changes users; all but the first two only plain ones.
