@@ -225,7 +225,8 @@ class TestPlatforms:
     @pytest.mark.parametrize(
         ("name", "filed"),
         [("ruby", "ruby"), ("", "ruby"), ("jruby", "java"), ("x86_64-linux-gnu", "x86_64-linux"),
-         ("mswin32", "x86-mswin32"), ("x86_64-linux-musl", "x86_64-linux-musl"), ("i686-darwin8", "x86-darwin-8"), ("strange", "unknown")],
+         ("mswin32", "x86-mswin32"),
+         ("x86_64-linux-musl", "x86_64-linux-musl"), ("i686-darwin8", "x86-darwin-8"), ("strange", "unknown")],
     )  # fmt: skip
     def test_what_they_are_filed_under(self, name: str, filed: str):
         assert canonical_platform(name) == filed
