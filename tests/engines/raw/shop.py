@@ -55,7 +55,8 @@ class Shop:
     def constrain(self, release: dict, entitlement: dict) -> None:
         """Let a release need an entitlement."""
         self.account.sql(
-            "INSERT INTO constraints (id, account_id, release_id, entitlement_id) VALUES (gen_random_uuid(), %s, %s, %s)",
+            "INSERT INTO constraints (id, account_id, release_id, entitlement_id) "
+            "VALUES (gen_random_uuid(), %s, %s, %s)",
             self.account.id, release["id"], entitlement["id"],
         )  # fmt: skip
 

@@ -256,7 +256,8 @@ class TestSingleplayer:
         license = License(account, shop.product)
         for path, host in (
             ("", "raw.pkg.registry.test"), ("/v1/engines/raw", f"localhost:{alone.port}"),
-            ("/v1/engines/raw", "raw.pkg.registry.test"), (f"/v1/accounts/{slug}/engines/raw", f"localhost:{alone.port}"),
+            ("/v1/engines/raw", "raw.pkg.registry.test"),
+            (f"/v1/accounts/{slug}/engines/raw", f"localhost:{alone.port}"),
         ):  # fmt: skip
             headers = {"Host": host, "Authorization": license.key.authorization}
             answer = fetch("GET", f"{alone.url}{path}/app/latest/app.zip", headers=headers)
