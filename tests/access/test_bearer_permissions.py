@@ -61,7 +61,7 @@ def test_a_product_with_a_list(scene, permissions):
 
 
 @pytest.mark.parametrize(
-    ("listed", "expected"), [([], frozenset()), (["*"], ALLOWED["license"]), (FEW, frozenset(FEW))], ids=str
+    ("listed", "expected"), [([], frozenset()), (["*"], ALLOWED["license"]), (FEW, frozenset(FEW))]
 )
 def test_a_license_with_a_list(scene, permissions, listed, expected):
     """``[]`` is nothing, ``["*"]`` all that a license can have."""
@@ -71,7 +71,6 @@ def test_a_license_with_a_list(scene, permissions, listed, expected):
 @pytest.mark.parametrize(
     ("listed", "expected"),
     [(None, DEFAULT["user"]), (["*"], DEFAULT["user"]), ([], frozenset()), (["user.ban", "user.read"], {"user.read"})],
-    ids=str,
 )
 def test_a_token_has_at_most_those_of_its_bearer(scene, permissions, listed, expected):
     """effective = token ∩ bearer."""
@@ -99,7 +98,6 @@ def test_account_settings_and_licenses(scene, permissions):
         (["*"], ["*"], ALLOWED["license"] & ALLOWED["user"]),
         (["*"], [], frozenset()),
     ],
-    ids=str,
 )
 def test_a_license_has_those_it_shares_with_its_owner(door, scene, own, owners, expected):
     """dump.md, licenses: by token and by key."""
