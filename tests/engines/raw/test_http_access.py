@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
-from tests.daemon_fixtures import Account, Answer, Api, Daemon, basic, fetch
+from tests.daemon_fixtures import Account, Answer, Api, basic, fetch
 from tests.engines.raw.shop import Shop, path_of
 from tests.management.customers import License, entitlement, product_api, token_of, user
 
@@ -230,45 +229,3 @@ class TestEnvironments:
         assert shop.follow(answer).body == b"out"
         headed = shop.get("app/1.0.0/app.zip", shop.anonymous, Keygen_Environment="staging")
         assert shop.follow(headed, **{"Keygen-Environment": "staging"}).body == b"out"
-
-
-@pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """A daemon for one account, known by another address, that sends downloads to signed links."""
-    options = ("--mode", "singleplayer", "--domain", "registry.test", "--delivery", "redirect")
-    daemon = Daemon(tmp_path_factory.mktemp("alone") / "data", *options).start()
-    yield daemon
-    daemon.stop()
-
-
-class TestSingleplayer:
-    def test_all_addresses(self, alone: Daemon):
-        """Without an account in the path, on the package host and at the API's; never a secret on the way."""
-        connection = alone.connect()
-        [(account_id, slug)] = _rows(connection, "SELECT id, slug FROM accounts")
-        account = Account(
-            alone, connection, {"account": {"id": account_id, "slug": slug}, "email": "", "password": "", "token": ""}
-        )
-        [(admin,)] = _rows(connection, "SELECT id FROM users WHERE role = 'admin'")
-        account.admin = token_of(account, "users", admin)
-        shop = Shop(account)
-        artifact = shop.publish("1.0.0", "app.zip", b"out")
-        license = License(account, shop.product)
-        for path, host in (
-            ("", "raw.pkg.registry.test"), ("/v1/engines/raw", f"localhost:{alone.port}"),
-            ("/v1/engines/raw", "raw.pkg.registry.test"),
-            (f"/v1/accounts/{slug}/engines/raw", f"localhost:{alone.port}"),
-        ):  # fmt: skip
-            headers = {"Host": host, "Authorization": license.key.authorization}
-            answer = fetch("GET", f"{alone.url}{path}/app/latest/app.zip", headers=headers)
-            assert answer.headers["Location"] == f"http://{host}{shop.location(artifact, 'app.zip')}"
-            second = fetch("GET", f"{alone.url}{path_of(answer)}", headers=headers)
-            assert (second.status, license.secret in second.headers["Location"]) == (303, False)
-            assert fetch("GET", f"{alone.url}{path_of(second)}").body == b"out"
-        connection.close()
-
-
-def _rows(connection, statement: str) -> list[tuple]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-        return cursor.fetchall()

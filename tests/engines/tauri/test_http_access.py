@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.daemon_fixtures import Account, Answer, Api, Daemon, basic, fetch
+from tests.daemon_fixtures import Account, Answer, Api, basic, fetch
 from tests.engines.tauri.vendor import Vendor
 from tests.management.customers import License, entitlement, product_api, token_of, user
 
@@ -228,42 +227,3 @@ class TestSignatures:
         answer = vendor.check()
         assert (answer.status, answer.json["signature"]) == (200, None)
         assert fetch("GET", vendor.url("app/latest.json")).status == 204
-
-
-@pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """A daemon for one account that sends downloads to signed links."""
-    options = ("--mode", "singleplayer", "--domain", "registry.test", "--delivery", "redirect")
-    daemon = Daemon(tmp_path_factory.mktemp("alone") / "data", *options).start()
-    yield daemon
-    daemon.stop()
-
-
-class TestSingleplayer:
-    def test_all_addresses(self, alone: Daemon):
-        connection = alone.connect()
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT a.id, a.slug, u.id FROM accounts a JOIN users u ON u.account_id = a.id")
-            [(account_id, slug, admin)] = cursor.fetchall()
-        made = {"account": {"id": account_id, "slug": slug}, "email": "", "password": "", "token": ""}
-        account = Account(alone, connection, made)
-        account.admin = token_of(account, "users", admin)
-        vendor = Vendor(account)
-        release = vendor.publish("1.1.0")
-        license = License(account, vendor.product)
-        target = f"/v1/accounts/{account_id}/artifacts/{release['file']['id']}/app_1.1.0.AppImage"
-        for path, host in (
-            ("/app/linux/x86_64/1.0.0", "tauri.pkg.registry.test"),
-            ("/app?platform=linux&arch=x86_64&version=1.0.0", "tauri.pkg.registry.test"),
-            ("/v1/engines/tauri/app/linux/x86_64/1.0.0", f"localhost:{alone.port}"),
-        ):
-            headers = {"Host": host, "Authorization": license.key.authorization}
-            answer = fetch("GET", f"{alone.url}{path}", headers=headers)
-            assert answer.json["url"] == f"http://{host}{target}"
-            second = fetch("GET", f"{alone.url}{target}", headers=headers)
-            assert second.status == 303
-            location = urlsplit(second.headers["Location"])
-            assert (location.netloc, fetch("GET", f"{alone.url}{location.path}").body) == (host, b"app 1.1.0")
-        root = fetch("GET", f"{alone.url}/", headers={"Host": "tauri.pkg.registry.test"})
-        assert (root.status, root.error["code"]) == (404, "NOT_FOUND")
-        connection.close()

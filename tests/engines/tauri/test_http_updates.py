@@ -108,6 +108,17 @@ class TestAnswers:
         assert vendor.check("").error["detail"] == "is missing"
         assert vendor.check(constraint="1.x").error["code"] == "CONSTRAINT_INVALID"
 
+    @pytest.mark.parametrize(
+        "path",
+        ["%00", "%FF", "%zz", "app/latest.json?constraint=%00", f"app/linux/x86_64/{'1' * 9000}", "app/a/b/%0A",
+         "app/linux/x86_64/%7B%7Bcurrent_version%7D%7D", "app?platform[]=x&arch=y&version=1", "app/linux/%25/1.0.0",
+         f"app/linux/x86_64/1.0.0?constraint={'%3E1%20' * 200}", f"app/{'a-' * 500}/x86_64/1.0.0", "app/-/-/-",
+         "app/linux/x86_64/99999999999999999999999.0.0", "app/linux/x86_64/1.0.0?channel=%27%3B--"],
+    )  # fmt: skip
+    def test_nonsense_is_the_clients_fault(self, vendor: Vendor, path: str):
+        answer = fetch("GET", vendor.url(path), headers={"Accept": "*/*"})
+        assert 400 <= answer.status < 500 or answer.status == 204
+
     def test_publishing_is_explained(self, vendor: Vendor):
         answer = vendor.check(method="POST")
         assert (answer.status, "keygenreg publish" in answer.error["detail"]) == (405, True)
