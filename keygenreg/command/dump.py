@@ -50,6 +50,8 @@ def import_command(config: Path | None, replace: bool, yes: bool, file: Path, **
 
     Everything is imported, or nothing: a fault of the dump is named by its line. A line whose id is stored already
     overwrites that resource. A daemon that serves the data directory answers from the new data at once.
+
+    Beside the Base64 of its content, which may be of any size, a line has at most 64 MiB.
     """
     settings = read_settings(config, options)
     from_stdin = str(file) == "-"

@@ -121,7 +121,7 @@ class Completion:
         except ValueError as error:
             raise ValueError(f"version: {error}") from error
         record.values["version_key"] = version.sort_key
-        if "channel" not in record.given:
+        if record.given.get("channel") is None:
             record.values["channel"] = of_prerelease(version.prerelease)
 
     def _stored_keys(self, record: Record) -> dict[str, str]:

@@ -121,10 +121,7 @@ def document(kind: Kind, row: dict[str, Any]) -> dict[str, Any]:
     attributes = {}
     for attribute in (*kind.attributes, CREATED, UPDATED):
         value = row[attribute.column]
-        if value is None:
-            attributes[attribute.name] = attribute.default if attribute.null_is_default else None
-        else:
-            attributes[attribute.name] = attribute.value.write(value)
+        attributes[attribute.name] = attribute.default if value is None else attribute.value.write(value)
     found = {
         "type": kind.type,
         "id": row["id"],

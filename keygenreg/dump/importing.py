@@ -35,6 +35,8 @@ from keygenreg.formats.timestamps import dump_time
 ATTEMPTS = 5
 #: Seconds after which the collector of blobs is told again that those of this import are wanted.
 KEEP_YOUNG_EVERY = 60.0
+# What may go wrong with removing bytes that nobody needs: the collector finds them later.
+_LEFT_TO_THE_COLLECTOR = (psycopg2.Error, Unavailable, OSError)
 
 
 class Interrupted(Exception):
@@ -83,7 +85,7 @@ class Import:
                 finally:
                     contents.close()
             except BaseException as error:
-                with suppress(psycopg2.Error, Unavailable):
+                with suppress(*_LEFT_TO_THE_COLLECTOR):
                     contents.undo()
                 if self._stop.is_set() and not isinstance(error, BrokenDump):
                     raise Interrupted from error
@@ -91,7 +93,8 @@ class Import:
             with connection.cursor() as cursor, suppress(psycopg2.Error):
                 merging.analyze(cursor, staging.kinds)
             if self.replacing:
-                contents.remove_all(f"SELECT sha256 FROM {merging.UNWANTED}")
+                with suppress(*_LEFT_TO_THE_COLLECTOR):
+                    contents.remove_all(f"SELECT sha256 FROM {merging.UNWANTED}")
             return staging.count
 
     def interrupt(self) -> None:

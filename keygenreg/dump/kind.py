@@ -20,16 +20,12 @@ def _column(name: str) -> str:
 
 @frozen
 class Attribute:
-    """
-    A value of a resource. Absent it is ``default``; null is taken only where the default is null, or where
-    ``null_is_default`` says that both mean the same.
-    """
+    """A value of a resource; left out or null it is ``default``, unless it is required."""
 
     name: str
     value: Value
     required: bool = field(default=False, kw_only=True)
     default: Any = field(default=None, kw_only=True)
-    null_is_default: bool = field(default=False, kw_only=True)
 
     @cached_property
     def column(self) -> str:

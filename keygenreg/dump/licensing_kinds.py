@@ -193,7 +193,7 @@ TOKENS = Kind(
     attributes=(
         Attribute("name", TEXT),
         Attribute("expiry", TIME),
-        Attribute("permissions", TEXTS, default=["*"], null_is_default=True),
+        Attribute("permissions", TEXTS, default=["*"]),
         *named(INTEGER, "maxActivations", "maxDeactivations"),
         *named(INTEGER, "activations", "deactivations", default=0),
     ),

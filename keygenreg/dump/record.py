@@ -18,7 +18,6 @@ from keygenreg.formats.dump.values import is_id, shortened
 VERSION = 1
 _MEMBERS = frozenset({"type", "id", "attributes", "relationships", "private", "content"})
 _NOTHING: Mapping[str, Any] = {}
-_ABSENT = object()
 
 
 @define
@@ -26,14 +25,14 @@ class Record:
     """
     A resource as a dump states it.
 
-    ``values`` are columns by name, in PostgreSQL's input syntax; None is null. ``given`` are the names of attributes
-    that were not left out. ``private`` holds the secrets that were given, ``content`` the member of that name.
+    ``values`` are columns by name, in PostgreSQL's input syntax; None is null. ``given`` are the attributes that the
+    line has. ``private`` holds the secrets that were given, ``content`` the member of that name.
     """
 
     line: int
     kind: Kind
     values: dict[str, str | None]
-    given: frozenset[str]
+    given: Mapping[str, Any] = field(repr=False)
     private: Mapping[str, str] = field(repr=False)
     content: Mapping[str, str] | None
 
@@ -96,7 +95,7 @@ def _record(line: int, kind: Kind, found: dict[str, Any], moment: str) -> Record
     _read_attributes(kind, attributes, values, moment)
     private = _private(kind, _object(found, "private"))
     content = _content(kind, found.get("content"))
-    return Record(line, kind, values, frozenset(attributes), private, content)
+    return Record(line, kind, values, attributes, private, content)
 
 
 def _object(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -111,27 +110,22 @@ def _object(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _read_attributes(kind: Kind, given: Mapping[str, Any], values: dict[str, str | None], moment: str) -> None:
     known = 0
     for attribute in kind.attributes:
-        value = given.get(attribute.name, _ABSENT)
-        known += value is not _ABSENT
-        values[attribute.column] = _read_attribute(attribute, value)
-    created = given.get("created", _ABSENT)
-    updated = given.get("updated", _ABSENT)
-    known += (created is not _ABSENT) + (updated is not _ABSENT)
-    values["created"] = moment if created is _ABSENT else _read_value(CREATED, created)
-    values["updated"] = values["created"] if updated is _ABSENT else _read_value(UPDATED, updated)
-    if known != len(given):
-        names = {attribute.name for attribute in (*kind.attributes, CREATED, UPDATED)}
-        raise ValueError(f"there is no attribute {shortened(min(given.keys() - names))}")
-
-
-def _read_attribute(attribute: Attribute, value: Any) -> str | None:
-    absent = value is _ABSENT
-    if absent or value is None:
-        if attribute.required:
+        value = given.get(attribute.name)
+        if value is not None:
+            values[attribute.column] = _read_value(attribute, value)
+            known += 1
+        elif attribute.required:
             raise ValueError(f"{attribute.name} is required")
-        if absent or attribute.default is None or attribute.null_is_default:
-            return attribute.default_text
-    return _read_value(attribute, value)
+        else:
+            values[attribute.column] = attribute.default_text
+    created, updated = given.get("created"), given.get("updated")
+    known += (created is not None) + (updated is not None)
+    values["created"] = moment if created is None else _read_value(CREATED, created)
+    values["updated"] = values["created"] if updated is None else _read_value(UPDATED, updated)
+    if known != len(given):  # nulls, or something that we do not know
+        names = {attribute.name for attribute in (*kind.attributes, CREATED, UPDATED)}
+        if unknown := given.keys() - names:
+            raise ValueError(f"there is no attribute {shortened(min(unknown))}")
 
 
 def _read_value(attribute: Attribute, value: Any) -> str:

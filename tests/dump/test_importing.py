@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from keygenreg.access.passwords import verify_password
 from keygenreg.domain.token import digest_of
 from keygenreg.domain.version import parse_version
+from keygenreg.dump.kinds import STORED
 from tests.database_fixtures import on_server
 from tests.dump.conftest import Registry
 from tests.dump.writing import HEADER, SECRETS, DumpText, the_small_registry
@@ -165,6 +166,27 @@ def test_defaults_are_those_of_the_description(
     found = registry.one(type)
     del found["created"], found["updated"]
     assert found == required | defaults
+
+
+def test_null_is_the_default_too(registry: Registry) -> None:
+    """Whatever is not required."""
+    dump = DumpText()
+    dump.account(**{name: None for name in DEFAULTS[0][2]})
+    product = dump.product(**{name: None for name in DEFAULTS[3][2]}, created=None, updated=None)
+    dump.release(product, "1.0.0-beta.1", **{name: None for name in DEFAULTS[9][2]})
+    registry.load(dump)
+    for type, number in (("accounts", 0), ("products", 3)):
+        found = registry.one(type)
+        assert {name: found[name] for name in DEFAULTS[number][2]} == DEFAULTS[number][2]
+    assert registry.one("releases")["channel"] == "beta"
+
+
+def test_every_column_is_read_or_known_not_to_be(registry: Registry) -> None:
+    """A column that is added later must not be forgotten here."""
+    internal = {"ordinal", "key_digest", "pypi_name", "failure_reason"}
+    for kind in STORED:
+        rows = registry.sql("SELECT column_name FROM information_schema.columns WHERE table_name = %s", kind.table)
+        assert {name for (name,) in rows} - internal == set(kind.columns)
 
 
 class TestTimes:
