@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.daemon_fixtures import Account, Api, basic, fetch
+from tests.engines.rubygems.conftest import stocked
 from tests.engines.rubygems.store import Store
-from tests.management.customers import License, days, entitlement, product_api, token_of, user
+from tests.management.customers import License, days, product_api, staff, token_of, user
 
 TEXTS = ("versions", "info/kestrel", "names")
 SPECS = ("specs.4.8.gz", "latest_specs.4.8.gz", "prerelease_specs.4.8.gz")
@@ -18,19 +19,8 @@ def files(version: str) -> tuple[str, str]:
 
 @pytest.fixture
 def store(account: Account) -> Store:
-    """
-    A LICENSED store of ``kestrel`` with a withdrawn version 1.1.0, a draft 2.0.0 and two published ones, of which 1.2.0
-    needs an entitlement, as does 3.0.0-rc.1.
-    """
-    store = Store(account, "LICENSED")
-    for version in ("1.0.0", "1.1.0", "1.2.0", "3.0.0-rc.1"):
-        store.publish(version)
-    store.publish("2.0.0", status="DRAFT")
-    store.set_status("1.1.0", "YANKED")
-    store.needed = entitlement(account, "GOLD")
-    for version in ("1.2.0", "3.0.0-rc.1"):
-        store.constrain(version, store.needed)
-    return store
+    """As ``gated``, to be changed."""
+    return stocked(account)
 
 
 def sees(store: Store, api: Api, *versions: str) -> bool:
@@ -54,21 +44,22 @@ def sees(store: Store, api: Api, *versions: str) -> bool:
 
 
 class TestStaff:
-    def test_drafts_are_seen_and_withdrawn_versions_are_not(self, store: Store):
-        assert sees(store, store.admin, "1.0.0", "1.2.0", "2.0.0", "3.0.0.pre.rc.1")
+    def test_drafts_are_seen_and_withdrawn_versions_are_not(self, gated: Store):
+        assert sees(gated, gated.admin, "1.0.0", "1.2.0", "2.0.0", "3.0.0.pre.rc.1")
         gem, quick = files("1.1.0")
-        assert store.get(quick).status == 200
-        assert store.get(gem).status == 404
+        assert gated.get(quick).status == 200
+        assert gated.get(gem).status == 404
 
-    def test_all_staff(self, store: Store):
-        assert store.versions(store.account.staff("read-only")) == store.versions()
+    def test_all_staff(self, gated: Store):
+        assert gated.versions(staff(gated.account, "read-only")) == gated.versions()
 
 
 class TestProducts:
     def test_its_own_gems_only(self, store: Store):
         other = Store(store.account, "OPEN", "hawk")
         other.publish("1.0.0")
-        assert store.versions(product_api(store.account, store.product)) == {"kestrel": "1.0.0,1.2.0,2.0.0,3.0.0.pre.rc.1"}
+        own = product_api(store.account, store.product)
+        assert store.versions(own) == {"kestrel": "1.0.0,1.2.0,2.0.0,3.0.0.pre.rc.1"}
         api = product_api(store.account, other.product)
         assert store.versions(api) == {"hawk": "1.0.0"}
         assert store.get("names", api).body == b"---\nhawk\n"
@@ -76,22 +67,22 @@ class TestProducts:
 
 
 class TestLicenses:
-    def test_entitlements_decide_about_versions_not_names(self, store: Store):
-        entitled = License(store.account, store.product, entitlements=(store.needed,))
-        plain = License(store.account, store.product)
-        assert sees(store, entitled.key, "1.0.0", "1.2.0", "3.0.0.pre.rc.1")
-        assert sees(store, plain.token, "1.0.0")
+    def test_entitlements_decide_about_versions_not_names(self, gated: Store):
+        entitled = License(gated.account, gated.product, entitlements=(gated.needed,))
+        plain = License(gated.account, gated.product)
+        assert sees(gated, entitled.key, "1.0.0", "1.2.0", "3.0.0.pre.rc.1")
+        assert sees(gated, plain.token, "1.0.0")
         for api in (entitled.token, plain.key):
-            assert store.get("names", api).body == b"---\nkestrel\n"
+            assert gated.get("names", api).body == b"---\nkestrel\n"
 
-    def test_credentials_in_every_form_that_gem_knows(self, store: Store):
-        license = License(store.account, store.product)
+    def test_credentials_in_every_form_that_gem_knows(self, gated: Store):
+        license = License(gated.account, gated.product)
         token = license.token.authorization.split()[1]
         for authorization in (
             basic("license", license.secret), basic("token", token), basic(token, ""), f"Bearer {token}",
             f"License {license.secret}",
         ):  # fmt: skip
-            assert store.versions(Api(store.admin.root, store.account.id, authorization)) == {"kestrel": "1.0.0"}
+            assert gated.versions(Api(gated.admin.root, gated.account.id, authorization)) == {"kestrel": "1.0.0"}
 
     def test_wrong_credentials_never_help(self, store: Store):
         """Not even where none are needed."""
@@ -146,24 +137,24 @@ class TestLicenses:
                           days(-2), store.account.id)  # fmt: skip
         assert sees(store, restricted.key, "1.0.0")
 
-    def test_a_license_without_a_permission(self, store: Store):
-        license = License(store.account, store.product)
+    def test_a_license_without_a_permission(self, gated: Store):
+        license = License(gated.account, gated.product)
         license.set(permissions=["license.read", "package.read"])
-        assert store.versions(license.key) == 403
+        assert gated.versions(license.key) == 403
 
 
 class TestUsers:
     @pytest.mark.parametrize("joined", ["owner", "attached"])
-    def test_users_see_what_their_licenses_see(self, store: Store, joined: str):
-        for held, expected in (((store.needed,), "1.0.0,1.2.0,3.0.0.pre.rc.1"), ((), "1.0.0")):
-            person = user(store.account)
+    def test_users_see_what_their_licenses_see(self, gated: Store, joined: str):
+        for held, expected in (((gated.needed,), "1.0.0,1.2.0,3.0.0.pre.rc.1"), ((), "1.0.0")):
+            person = user(gated.account)
             members = {"owner": person} if joined == "owner" else {"users": (person,)}
-            License(store.account, store.product, entitlements=held, **members)
-            api = token_of(store.account, "users", person)
-            assert store.versions(api) == {"kestrel": expected}
-            assert store.get("names", api).body == b"---\nkestrel\n"
-            assert len(store.lines("info/kestrel", api)) == expected.count(",") + 1
-            assert [store.get(path, api).status for path in files("1.2.0")] == [200 if held else 404] * 2
+            License(gated.account, gated.product, entitlements=held, **members)
+            api = token_of(gated.account, "users", person)
+            assert gated.versions(api) == {"kestrel": expected}
+            assert gated.get("names", api).body == b"---\nkestrel\n"
+            assert len(gated.lines("info/kestrel", api)) == expected.count(",") + 1
+            assert [gated.get(path, api).status for path in files("1.2.0")] == [200 if held else 404] * 2
 
     def test_users_without_licenses_see_open_gems(self, store: Store):
         api = token_of(store.account, "users", user(store.account))
@@ -183,12 +174,12 @@ class TestAnybody:
             assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, 'Basic realm="keygen"')
         assert "license:KEY@HOST" in store.get(files("1.0.0")[0], store.anonymous).error["detail"]
 
-    def test_who_would_see_nothing_is_asked_too(self, store: Store):
+    def test_who_would_see_nothing_is_asked_too(self, gated: Store):
         """But for names and prereleases: gem reads those before it knows."""
-        asked = {path: store.get(path, store.anonymous).status for path in ("versions", "names", *SPECS)}
+        asked = {path: gated.get(path, gated.anonymous).status for path in ("versions", "names", *SPECS)}
         assert asked == {"versions": 401, "names": 200, "specs.4.8.gz": 401, "latest_specs.4.8.gz": 401,
                          "prerelease_specs.4.8.gz": 200}  # fmt: skip
-        assert store.specs("prerelease_specs.4.8.gz", store.anonymous) == []
+        assert gated.specs("prerelease_specs.4.8.gz", gated.anonymous) == []
 
     def test_open_gems_show_beside_others(self, store: Store):
         other = Store(store.account, "OPEN", "hawk")
@@ -202,12 +193,12 @@ class TestAnybody:
         store.open_up()
         assert sees(store, store.anonymous, "1.0.0")
 
-    def test_unknown_gems_are_unknown_to_anybody(self, store: Store):
+    def test_unknown_gems_are_unknown_to_anybody(self, gated: Store):
         for path in ("info/unknown", "gems/unknown-1.gem", "gems/kestrel-9.gem", "quick/Marshal.4.8/x-1.gemspec.rz"):
-            assert store.get(path, store.anonymous).status == 404
+            assert gated.get(path, gated.anonymous).status == 404
 
-    def test_the_root_says_yes_to_anybody(self, store: Store):
-        assert store.get("", store.anonymous, method="HEAD").status == 200
+    def test_the_root_says_yes_to_anybody(self, gated: Store):
+        assert gated.get("", gated.anonymous, method="HEAD").status == 200
 
 
 class TestAccounts:
@@ -220,8 +211,8 @@ class TestAccounts:
             answer = store.get(path)
             assert (answer.status, answer.headers["Content-Type"]) == (403, "application/vnd.api+json; charset=utf-8")
 
-    def test_unknown_accounts(self, store: Store):
-        base = f"{store.admin.root}/v1/accounts/no-such-account/engines/rubygems"
+    def test_unknown_accounts(self, gated: Store):
+        base = f"{gated.admin.root}/v1/accounts/no-such-account/engines/rubygems"
         assert fetch("GET", f"{base}/versions").status == 404
         assert fetch("GET", f"{base}/specs.4.8.gz").error["code"] == "NOT_FOUND"
 
