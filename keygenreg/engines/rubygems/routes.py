@@ -35,6 +35,7 @@ class RubyGemsRoutes:
 
     app = Klein()
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts

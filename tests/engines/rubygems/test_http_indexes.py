@@ -131,7 +131,8 @@ class TestOlderIndexes:
     @pytest.mark.parametrize(
         "path",
         ["quick/Marshal.4.8/kestrel-9.gemspec.rz", "quick/Marshal.4.8/kestrel-1.0.0.gemspec",
-         "quick/Marshal.4.8/.gemspec.rz", "gems/kestrel-9.gem", "gems/kestrel.gem", "gems/kestrel-1.0.0", "gems/.gem", "gems/kestrel-1.9.0-java-x.gem",
+         "quick/Marshal.4.8/.gemspec.rz", "gems/kestrel-9.gem",
+         "gems/kestrel.gem", "gems/kestrel-1.0.0", "gems/.gem", "gems/kestrel-1.9.0-java-x.gem",
          "quick/kestrel-1.0.0.gemspec.rz", "nothing", "api/v1/dependencies?gems=kestrel", "api/v1/gems/kestrel.json"],
     )  # fmt: skip
     def test_what_is_not_there(self, aviary: Store, path: str):
