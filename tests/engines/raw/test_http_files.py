@@ -100,8 +100,9 @@ class TestFinding:
     @pytest.mark.parametrize(
         "path",
         ["%00/a/b", "%FF/a/b", "%zz/a/b", f"app/{'1' * 9000}/x", f"app/1.0.0/{'x/' * 3000}y", "app/@/@/@",
-         "app/@%2F/1/x", "..%2F..%2Fetc/passwd/x", "app/%F0%9F%92%BE/%C3%BC", "app/1.0.0/.sha256", "app/1.0.0/app.zip?auth[]=x",
-         "app/1.0.0/app.zip?auth=%00", "app/1.0.0/%0D%0AX:%20y", "app/latest'--/x", "app/%25/%25.sha256"],
+         "app/@%2F/1/x", "..%2F..%2Fetc/passwd/x", "app/%F0%9F%92%BE/%C3%BC", "app/1.0.0/.sha256",
+         "app/1.0.0/app.zip?auth[]=x", "app/1.0.0/app.zip?auth=%00", "app/1.0.0/%0D%0AX:%20y",
+         "app/latest'--/x", "app/%25/%25.sha256"],
     )  # fmt: skip
     def test_nonsense_is_the_clients_fault(self, shop: Shop, path: str):
         answer = shop.get(path, shop.anonymous)
