@@ -24,6 +24,7 @@ from keygenreg.web.response_head import wire_form
 
 _MAX_LENGTH_DIGITS = 18
 _UNBOUNDED = 1 << 62
+_TLS_HANDSHAKE = b"\x16\x03"
 
 
 class Phase(Enum):
@@ -112,6 +113,10 @@ class EdgeChannel(HTTPChannel):
             return
         if self.phase is Phase.IDLE:
             self._enter(Phase.HEAD, self.site.limits.head_time)
+            if data.startswith(_TLS_HANDSHAKE) and not self.isSecure():
+                # Clients of registries try TLS first and go on without only when they are answered.
+                self._bad("This port speaks HTTP without TLS.")
+                return
         super().dataReceived(data)
 
     def lineReceived(self, line):
