@@ -153,7 +153,7 @@ def test_any_document(account: Account, records: Records, route: Route) -> None:
     # The type that fits gets through the first checks.
     own = path.strip("/").split("/")[0] or "accounts"
 
-    @settings(max_examples=25, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=15, suppress_health_check=list(HealthCheck))
     @given(document=documents(identifiers), fit=st.booleans())
     def run(document: Any, fit: bool) -> None:
         if fit and isinstance(document, dict) and isinstance(document.get("data"), dict):
@@ -324,7 +324,7 @@ HEADERS = (
 )  # fmt: skip
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(HEADERS),
     value=st.binary(max_size=40) | st.sampled_from([b"\xff\xfe", b"Basic /w==", b"\xe2\x98\x83", b"a,,b;q=x", b"%00"]),
