@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from keygenreg.engines.rubygems.gemspec import ANY, Requirement
 from keygenreg.engines.rubygems.listed import ListedGem
 
 _SEPARATOR = "---\n"
@@ -38,20 +37,10 @@ def versions(created: datetime, packages: Mapping[str, Sequence[ListedGem]]) -> 
     lines = [f"created_at: {created.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}\n", _SEPARATOR]
     for package, gems in packages.items():
         digest = hashlib.md5(info(gems), usedforsecurity=False).hexdigest()
-        lines.append(f"{package} {','.join(gem.gemspec.label for gem in gems)} {digest}\n")
+        lines.append(f"{package} {','.join(gem.listing.label for gem in gems)} {digest}\n")
     return "".join(lines).encode()
 
 
 def _info_line(gem: ListedGem) -> str:
-    gemspec = gem.gemspec
-    dependencies = ",".join(f"{each.name}:{_stated(each.requirement)}" for each in gemspec.runtime_dependencies)
-    needs = [f"checksum:{gem.sha256}"]
-    if gemspec.required_ruby_version != ANY:
-        needs.append(f"ruby:{_stated(gemspec.required_ruby_version)}")
-    if gemspec.required_rubygems_version != ANY:
-        needs.append(f"rubygems:{_stated(gemspec.required_rubygems_version)}")
-    return f"{gemspec.label} {dependencies}|{','.join(needs)}\n"
-
-
-def _stated(requirement: Requirement) -> str:
-    return "&".join(sorted(f"{operator} {version}" for operator, version in requirement))
+    listing = gem.listing
+    return f"{listing.label} {listing.dependencies}|checksum:{gem.sha256}{listing.needs}\n"

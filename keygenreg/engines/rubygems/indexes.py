@@ -12,7 +12,7 @@ from twisted.internet.threads import deferToThread
 from keygenreg.database.pool import Database
 from keygenreg.engines.rubygems import compact_index, queries, spec_index
 from keygenreg.engines.rubygems.document_cache import DocumentCache
-from keygenreg.engines.rubygems.listed import ListedGem
+from keygenreg.engines.rubygems.listed import ListedGem, by_package
 from keygenreg.engines.rubygems.lookup import Lookup
 from keygenreg.engines.rubygems.specifications import Specifications
 
@@ -58,11 +58,12 @@ class Indexes:
             rows = await lookup.all_gems()
             # What is kept must be of exactly these rows: meanwhile there may be others.
             stamp = rows[0]["stamp"] if rows else ""
-            await self.specifications.prepare(rows)
+            gems, complete = await self.specifications.listed(lookup.grant.scope, rows)
 
             def rendered() -> bytes:
-                return render(self.specifications.listed(rows))
+                return render(by_package(gems))
 
             document = await deferToThread(rendered) if len(rows) > _MANY else rendered()
-            self._documents.put((account, kind, stamp), document)
+            if complete:
+                self._documents.put((account, kind, stamp), document)
         return document

@@ -6,7 +6,39 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
-from keygenreg.engines.rubygems.gemspec import Gemspec
+from keygenreg.engines.rubygems.gem_version import GemVersion
+from keygenreg.engines.rubygems.gemspec import ANY, Gemspec, Requirement
+
+
+@frozen
+class Listing:
+    """
+    What indexes say of a specification, ready to be written: there may be many thousands.
+
+    ``label`` is version and platform, ``dependencies`` those at run time, ``needs`` begins with a comma unless empty.
+    """
+
+    version: GemVersion
+    platform: str
+    label: str
+    dependencies: str
+    needs: str
+
+    @classmethod
+    def of(cls, gemspec: Gemspec) -> Listing:
+        dependencies = (f"{each.name}:{_stated(each.requirement)}" for each in gemspec.runtime_dependencies)
+        required = (("ruby", gemspec.required_ruby_version), ("rubygems", gemspec.required_rubygems_version))
+        return cls(
+            gemspec.version,
+            gemspec.filed_platform,
+            gemspec.label,
+            ",".join(dependencies),
+            "".join(f",{name}:{_stated(needed)}" for name, needed in required if needed != ANY),
+        )
+
+
+def _stated(requirement: Requirement) -> str:
+    return "&".join(sorted(f"{operator} {version}" for operator, version in requirement))
 
 
 @frozen
@@ -19,7 +51,7 @@ class ListedGem:
     """
 
     package: str
-    gemspec: Gemspec
+    listing: Listing
     sha256: str
 
 
@@ -31,9 +63,9 @@ def by_package(gems: Iterable[ListedGem]) -> dict[str, list[ListedGem]]:
     """
     found: dict[str, dict[str, ListedGem]] = {}
     for gem in gems:
-        found.setdefault(gem.package, {}).setdefault(gem.gemspec.label, gem)
+        found.setdefault(gem.package, {}).setdefault(gem.listing.label, gem)
     return {package: sorted(found[package].values(), key=_order) for package in sorted(found)}
 
 
 def _order(gem: ListedGem) -> tuple:
-    return gem.gemspec.version, gem.gemspec.filed_platform, gem.gemspec.version.text
+    return gem.listing.version, gem.listing.platform, gem.listing.label

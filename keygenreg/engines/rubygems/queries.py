@@ -41,12 +41,11 @@ HIDDEN_FILE = Query(
         WHERE r.package_id = p.id AND (m.content_path = %(file)s OR x.filename = %(file)s)) LIMIT 1""",
 )
 
-# Imported manifests come without facts: the document itself is read then.
-_SPECIFICATION = """(SELECT m.id, m.updated, m.content_path, m.metadata AS facts,
-        CASE WHEN NOT m.metadata ?& ARRAY['dependencies', 'required_rubygems_version'] THEN m.content END AS content
-    FROM manifests m WHERE m.artifact_id = a.id ORDER BY m.created, m.ordinal LIMIT 1) spec"""
-_LISTED = f"""FROM visible_artifacts a JOIN visible_packages p ON p.id = a.package_id
-    CROSS JOIN LATERAL {_SPECIFICATION}
+# A gem has one manifest. Imported ones come without facts: the document itself is read then.
+_DOCUMENT = """CASE WHEN NOT spec.metadata ?& ARRAY['dependencies', 'required_rubygems_version']
+        THEN spec.content END AS content"""
+_LISTED = """FROM visible_artifacts a JOIN packages p ON p.id = a.package_id
+    JOIN manifests spec ON spec.artifact_id = a.id
     WHERE p.engine = 'rubygems' AND a.status = 'UPLOADED' AND a.release_status <> 'YANKED'"""
 
 # Equal stamps are of equal lists, whoever looks: what was rendered for one is good for the other.
@@ -61,24 +60,30 @@ STAMP = Query(
 
 # The stamp belongs to exactly these rows; another query's could be older.
 _GEMS = f"""SELECT p.key, a.permitted, a.checksum, a.blob_sha256, spec.id AS manifest, spec.updated AS manifest_updated,
-    spec.facts - ARRAY['summary', 'description', 'metadata'] AS facts, spec.content,
-    concat_ws('/', {_COUNT} OVER (), {_SUM} OVER ()) AS stamp {_LISTED}"""
+        concat_ws('/', {_COUNT} OVER (), {_SUM} OVER ()) AS stamp {_LISTED}"""
+_OLDEST_FIRST = "ORDER BY a.created, a.ordinal, spec.created, spec.ordinal"
 
-GEMS = Query("listed gems", f"{_GEMS} ORDER BY a.created, a.ordinal")
-GEMS_OF_PACKAGE = Query(
-    "listed gems of a package", f"{_GEMS} AND a.package_id = %(package)s ORDER BY a.created, a.ordinal"
+GEMS = Query("listed gems", f"{_GEMS} {_OLDEST_FIRST}")
+GEMS_OF_PACKAGE = Query("listed gems of a package", f"{_GEMS} AND a.package_id = %(package)s {_OLDEST_FIRST}")
+
+FACTS = Query(
+    "facts of listed gems",
+    f"""SELECT spec.id AS manifest, spec.updated AS manifest_updated, {_DOCUMENT},
+        spec.metadata - ARRAY['summary', 'description', 'metadata'] AS facts
+    FROM visible_artifacts a JOIN manifests spec ON spec.artifact_id = a.id
+    WHERE spec.id = ANY(%(manifests)s::uuid[])""",
 )
 
 # Of gems with one file name that of the package so named comes first, then the oldest.
 FILE = Query(
     "gem by file name",
-    f"""SELECT a.*, {READABLE_BY_ALL}, spec.id AS manifest, spec.updated AS manifest_updated, spec.facts, spec.content
-    FROM visible_artifacts a JOIN visible_packages p ON p.id = a.package_id LEFT JOIN LATERAL {_SPECIFICATION} ON true
+    f"""SELECT a.*, {READABLE_BY_ALL}, spec.metadata AS facts, {_DOCUMENT}
+    FROM visible_artifacts a JOIN packages p ON p.id = a.package_id LEFT JOIN manifests spec ON spec.artifact_id = a.id
     WHERE p.engine = 'rubygems' AND p.key = ANY(%(keys)s)
     AND (spec.content_path = %(file)s OR a.filename = %(file)s)
     AND (NOT %(read)s OR (spec.id IS NOT NULL AND a.status = 'UPLOADED'))
     ORDER BY a.permitted DESC, spec.content_path IS NOT DISTINCT FROM %(file)s DESC, a.status = 'UPLOADED' DESC,
-        length(p.key) DESC, a.release_status = 'YANKED', a.created, a.ordinal LIMIT 1""",
+        length(p.key) DESC, a.release_status = 'YANKED', a.created, a.ordinal, spec.created LIMIT 1""",
 )
 
 FOUNDED = Query(

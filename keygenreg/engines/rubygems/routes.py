@@ -11,8 +11,9 @@ from keygenreg.engines.rubygems.continuation import Continuations
 from keygenreg.engines.rubygems.documents import binary_reply, text_reply
 from keygenreg.engines.rubygems.errors import as_index_reply, as_reply
 from keygenreg.engines.rubygems.indexes import Indexes
+from keygenreg.engines.rubygems.listed import by_package
 from keygenreg.engines.rubygems.lookup import Lookup
-from keygenreg.engines.rubygems.specifications import Specifications
+from keygenreg.engines.rubygems.specifications import Specifications, specification
 from keygenreg.formats.accept import require_api_accept
 from keygenreg.formats.content_disposition import attachment
 from keygenreg.formats.media_types import PLAIN, PLAIN_UTF8
@@ -39,7 +40,7 @@ class RubyGemsRoutes:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        self._specifications = Specifications()
+        self._specifications = Specifications(parts.database)
         self._indexes = Indexes(parts.database, self._specifications)
         self._continuations = Continuations()
 
@@ -71,9 +72,8 @@ class RubyGemsRoutes:
         lookup = await self._text_lookup(exchange)
         package = await lookup.package(gem)
         rows = await lookup.gems(package)
-        await self._specifications.prepare(rows)
-        gems = self._specifications.listed(rows).get(package.name, [])
-        return text_reply(exchange, compact_index.info(gems), public=package.public)
+        gems, _ = await self._specifications.listed(lookup.grant.scope, rows)
+        return text_reply(exchange, compact_index.info(by_package(gems).get(package.name, [])), public=package.public)
 
     @app.route("/names", methods=_READS)
     @answers(as_index_reply)
@@ -109,7 +109,7 @@ class RubyGemsRoutes:
         """One gem's specification."""
         lookup = await self._lookup(exchange)
         row = await lookup.file(_stem(file, _GEMSPEC) + _GEM, read=True)
-        gemspec = await self._specifications.of_row(row)
+        gemspec = await specification(row)
         if gemspec is None:
             raise NotFound(f"The specification of {file} cannot be read.")
         public = row["public"] and lookup.grant.bearer is None

@@ -18,26 +18,26 @@ Packages = Mapping[str, Sequence[ListedGem]]
 
 def released(packages: Packages) -> bytes:
     """``specs.4.8``: every gem that is no prerelease."""
-    return _packed(gem for gems in packages.values() for gem in gems if not gem.gemspec.version.prerelease)
+    return _packed(gem for gems in packages.values() for gem in gems if not gem.listing.version.prerelease)
 
 
 def prereleased(packages: Packages) -> bytes:
     """``prerelease_specs.4.8``: all others."""
-    return _packed(gem for gems in packages.values() for gem in gems if gem.gemspec.version.prerelease)
+    return _packed(gem for gems in packages.values() for gem in gems if gem.listing.version.prerelease)
 
 
 def latest(packages: Packages) -> bytes:
     """``latest_specs.4.8``: of those that are no prerelease, the highest version for each platform."""
     found = []
     for gems in packages.values():
-        by_platform = {gem.gemspec.filed_platform: gem for gem in gems if not gem.gemspec.version.prerelease}
-        found += [gem for gem in gems if by_platform.get(gem.gemspec.filed_platform) is gem]
+        by_platform = {gem.listing.platform: gem for gem in gems if not gem.listing.version.prerelease}
+        found += [gem for gem in gems if by_platform.get(gem.listing.platform) is gem]
     return _packed(found)
 
 
 def _packed(gems: Iterable[ListedGem]) -> bytes:
     """Name, version and platform of each; compressed without a time, so that equal lists are equal bytes."""
-    triples = [[gem.package, _version(gem.gemspec.version.text), gem.gemspec.filed_platform] for gem in gems]
+    triples = [[gem.package, _version(gem.listing.version.text), gem.listing.platform] for gem in gems]
     return gzip.compress(dumps(triples), mtime=0)
 
 

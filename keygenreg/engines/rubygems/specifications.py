@@ -1,88 +1,95 @@
-"""Specifications of rows: from their facts, or for imported ones from the document, read once and kept a while."""
+"""Listings of rows: from the facts kept beside a gem, or for imported ones from the document; kept for a while."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from attrs import define, field
 from twisted.internet.threads import deferToThread
 
+from keygenreg.database.pool import Database
 from keygenreg.domain.checksum import infer
 from keygenreg.domain.reading import IngestError
+from keygenreg.domain.scope import Scope
+from keygenreg.engines.rubygems import queries
 from keygenreg.engines.rubygems.gemspec import Gemspec, gemspec_of, is_gem_name
 from keygenreg.engines.rubygems.gemspec_yaml import read_gemspec
-from keygenreg.engines.rubygems.listed import ListedGem, by_package
+from keygenreg.engines.rubygems.listed import ListedGem, Listing
 
-#: How many specifications of imported gems are kept.
-MOST_KEPT = 20_000
-#: What is left out of lists, and what stands there instead: indexes do not show it.
+Row = Mapping[str, Any]
+
+#: How many listings are kept; each takes about a kilobyte.
+MOST_KEPT = 50_000
+# So many documents or facts are fetched and read at a time.
+_BATCH = 500
+# What is left out of lists, and what stands there instead: indexes do not show it.
 _UNLISTED = {"summary": None, "description": None, "metadata": []}
 
 
 @define
 class Specifications:
-    """Reads rows of :mod:`~keygenreg.engines.rubygems.queries`."""
+    """Reads specifications for rows of :mod:`~keygenreg.engines.rubygems.queries`."""
 
-    _kept: OrderedDict[tuple[UUID, Any], Gemspec | None] = field(factory=OrderedDict)
+    database: Database
+    _kept: OrderedDict[tuple[UUID, Any], Listing | None] = field(factory=OrderedDict, init=False)
 
-    async def of_row(self, row: Mapping[str, Any]) -> Gemspec | None:
-        """A row's specification; None for an imported one that makes no sense."""
-        await self.prepare([row])
-        return self._gemspec(row)
-
-    async def prepare(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Read the documents of those rows that have no facts, in a thread; before :meth:`listed`."""
-        missing = {_key(row): row["content"] for row in rows if row["content"] is not None}
-        for key in [key for key in missing if key in self._kept]:
-            self._kept.move_to_end(key)
-            del missing[key]
-        if missing:
-            self._kept.update(await deferToThread(_read_all, missing))
-            # A list that is longer than the bound is served all the same.
-            while len(self._kept) > max(MOST_KEPT, len(rows)):
-                self._kept.popitem(last=False)
-
-    def listed(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, list[ListedGem]]:
+    async def listed(self, scope: Scope, rows: Sequence[Row]) -> tuple[list[ListedGem], bool]:
         """
-        The gems in the rows by package, in the order of indexes; what makes no sense is left out.
+        The gems in the rows, in their order; specifications that make no sense are left out.
 
-        Safe in any thread.
+        :return: the gems, and whether all rows were as they are in the database: else they changed meanwhile.
         """
-        found = []
+        await self._read_missing(scope, rows)
+        found, complete = [], True
         for row in rows:
-            gemspec = self._gemspec(row)
-            if gemspec is not None and is_gem_name(row["key"]):
-                found.append(ListedGem(row["key"], gemspec, _sha256(row)))
-        return by_package(found)
+            key = _key(row)
+            complete = complete and key in self._kept
+            listing = self._kept.get(key)
+            if listing is not None and is_gem_name(row["key"]):
+                found.append(ListedGem(row["key"], listing, _sha256(row)))
+        # A list that is longer than the bound is served all the same.
+        while len(self._kept) > max(MOST_KEPT, len(rows)):
+            self._kept.popitem(last=False)
+        return found, complete
 
-    def _gemspec(self, row: Mapping[str, Any]) -> Gemspec | None:
-        if row["content"] is not None:
-            return self._kept.get(_key(row))
-        try:
-            return gemspec_of(_UNLISTED | row["facts"])
-        except ValueError:
-            return None
+    async def _read_missing(self, scope: Scope, rows: Sequence[Row]) -> None:
+        missing = []
+        for row in rows:
+            if _key(row) in self._kept:
+                self._kept.move_to_end(_key(row))
+            else:
+                missing.append(str(row["manifest"]))
+        for start in range(0, len(missing), _BATCH):
+            ids = missing[start : start + _BATCH]
+            facts = await self.database.rows(queries.FACTS, scope=scope, manifests=ids)
+            self._kept.update(await deferToThread(_listings, facts))
 
 
-def _key(row: Mapping[str, Any]) -> tuple[UUID, Any]:
-    return row["manifest"], row["manifest_updated"]
+async def specification(row: Row) -> Gemspec | None:
+    """The specification of a row with facts or document; None for an imported one that makes no sense."""
+    return await deferToThread(_read, row) if row["content"] is not None else _read(row)
 
 
-def _read_all(documents: Mapping[Any, str]) -> dict[Any, Gemspec | None]:
-    return {key: _read(document) for key, document in documents.items()}
+def _listings(rows: Sequence[Row]) -> dict[tuple[UUID, Any], Listing | None]:
+    gemspecs = ((_key(row), _read(row)) for row in rows)
+    return {key: None if gemspec is None else Listing.of(gemspec) for key, gemspec in gemspecs}
 
 
-def _read(document: str) -> Gemspec | None:
+def _read(row: Row) -> Gemspec | None:
     try:
-        return read_gemspec(document)
-    except IngestError:
+        return read_gemspec(row["content"]) if row["content"] is not None else gemspec_of(_UNLISTED | row["facts"])
+    except (IngestError, ValueError):
         return None
 
 
-def _sha256(row: Mapping[str, Any]) -> str:
+def _key(row: Row) -> tuple[UUID, Any]:
+    return row["manifest"], row["manifest_updated"]
+
+
+def _sha256(row: Row) -> str:
     """Of the stored bytes; of bytes that are not here what the vendor stated (decision 13)."""
     if row["blob_sha256"]:
         return row["blob_sha256"]

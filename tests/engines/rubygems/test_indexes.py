@@ -16,7 +16,7 @@ from keygenreg.engines.rubygems.continuation import Continuations, continued
 from keygenreg.engines.rubygems.document_cache import DocumentCache
 from keygenreg.engines.rubygems.gem_version import parse_gem_version
 from keygenreg.engines.rubygems.gemspec import Dependency, Gemspec
-from keygenreg.engines.rubygems.listed import ListedGem, by_package
+from keygenreg.engines.rubygems.listed import ListedGem, Listing, by_package
 from keygenreg.engines.rubygems.ruby_marshal import RubyObject, Symbol, UserDump, UserMarshal
 from keygenreg.engines.rubygems.ruby_unmarshal import loads
 from tests.engines.rubygems.strategies import gem_version_texts, gemspecs
@@ -24,8 +24,12 @@ from tests.engines.rubygems.strategies import gem_version_texts, gemspecs
 CREATED = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 
 
+def specified(name: str = "kestrel", version: str = "1.0.0", platform: str = "ruby", **more) -> Gemspec:
+    return Gemspec(name, parse_gem_version(version), platform, **more)
+
+
 def listed(name: str = "kestrel", version: str = "1.0.0", platform: str = "ruby", sha256: str = "ab" * 32, **more):
-    return ListedGem(name, Gemspec(name, parse_gem_version(version), platform, **more), sha256)
+    return ListedGem(name, Listing.of(specified(name, version, platform, **more)), sha256)
 
 
 class TestInfo:
@@ -52,7 +56,7 @@ class TestInfo:
     @given(st.lists(gemspecs(), max_size=3))
     def test_clients_read_what_was_meant(self, gemspecs_: list[Gemspec]):
         """By the rules of RubyGems' own parser."""
-        gems = [ListedGem(each.name, each, "0" * 64) for each in gemspecs_]
+        gems = [ListedGem(each.name, Listing.of(each), "0" * 64) for each in gemspecs_]
         head, *lines = compact_index.info(gems).decode().splitlines()
         assert head == "---"
         for gemspec, line in zip(gemspecs_, lines, strict=True):
@@ -70,7 +74,7 @@ class TestOrder:
     def test_packages_by_name_and_gems_by_version_then_platform(self):
         gems = [listed("b"), listed("a", "1.10.0"), listed("a", "1.9.0"), listed("a", "1.9.0", "java"),
                 listed("a", "1.9.0.rc1"), listed("B")]  # fmt: skip
-        assert [(name, [gem.gemspec.label for gem in found]) for name, found in by_package(gems).items()] == [
+        assert [(name, [gem.listing.label for gem in found]) for name, found in by_package(gems).items()] == [
             ("B", ["1.0.0"]), ("a", ["1.9.0.rc1", "1.9.0-java", "1.9.0", "1.10.0"]), ("b", ["1.0.0"]),
         ]  # fmt: skip
 
@@ -119,7 +123,7 @@ class TestOlderIndexes:
     def test_a_specification(self):
         """The nineteen members, in Ruby's order."""
         gemspec = evolve(
-            listed(platform="x86_64-linux-gnu", summary="süß", email=("a", "b"), date="2026-02-03").gemspec,
+            specified(platform="x86_64-linux-gnu", summary="süß", email=("a", "b"), date="2026-02-03"),
             dependencies=(Dependency("hawk", "runtime", (("~>", "1.a"),)),), metadata=(("k", "v"),),
         )  # fmt: skip
         outer = loads(zlib.decompress(spec_index.quick(gemspec)))
