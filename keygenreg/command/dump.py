@@ -164,7 +164,8 @@ def _foreseen() -> Iterator[None]:
     except (MissingBytes, MigrationRefused, Failure) as failure:
         raise _Failed(str(failure)) from None
     except psycopg2.Error as error:
-        raise _Failed(f"The database cannot do it: {str(error).strip()}") from None
+        # Without the details: they repeat values, secrets among them.
+        raise _Failed(f"The database cannot do it: {error.diag.message_primary or str(error).strip()}.") from None
     except BrokenPipeError:
         raise _Failed("Nobody reads the output any more.") from None
     except OSError as error:

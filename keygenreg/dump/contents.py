@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from keygenreg.dump.blocking_store import BlockingStore, Receiver
 from keygenreg.dump.staging import CONTENTS, Staging
 from keygenreg.formats.dump.base64_text import Decoder
 from keygenreg.storage.interface import Digests
+
+#: Seconds. The collector spares what became unreferenced within the last hour.
+KEEP_YOUNG_EVERY = 60.0
 
 _CHUNK = 1024 * 1024
 _PAGE = 1000
@@ -55,7 +59,12 @@ class Contents:
     connection: Any
     staging: Staging
     directory: Path
+    clock: Callable[[], float] = time.monotonic
+    _told: float = field(init=False)
     _open: list[Receiver] = field(factory=list, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._told = self.clock()
 
     def begin(self) -> Content:
         """For Base64 that comes in pieces."""
@@ -110,6 +119,7 @@ class Contents:
             receiver.adopt()
             cursor.execute(BLOB_STORED.sql, row)
         self._open.remove(receiver)
+        self.keep_young()
         return digests
 
     def drop(self, receiver: Receiver) -> None:
@@ -118,7 +128,11 @@ class Contents:
         receiver.discard()
 
     def keep_young(self) -> None:
-        """Tell the collector that what was stored so far is still wanted."""
+        """Every now and then, tell the collector that what was stored so far is still wanted."""
+        now = self.clock()
+        if now - self._told < KEEP_YOUNG_EVERY:
+            return
+        self._told = now
         self.staging.flush()
         with self.staging.connection.cursor() as cursor:
             cursor.execute(_KEEP_YOUNG)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -33,8 +32,6 @@ from keygenreg.formats.timestamps import dump_time
 
 #: How often other transactions may get in the way before the import gives up.
 ATTEMPTS = 5
-#: Seconds after which the collector of blobs is told again that those of this import are wanted.
-KEEP_YOUNG_EVERY = 60.0
 # What may go wrong with removing bytes that nobody needs: the collector finds them later.
 _LEFT_TO_THE_COLLECTOR = (psycopg2.Error, Unavailable, OSError)
 
@@ -119,7 +116,6 @@ class Import:
             except BrokenDump as fault:
                 completion.finish()
                 raise self._earlier(staging, fault) from fault
-        staging.flush()
         Parts(staging, contents).extract()
         staging.flush()
         staging.analyze()
@@ -129,7 +125,6 @@ class Import:
         lines = read_lines(read, contents.begin)
         header = next(lines, Line(1, b"{}"))
         check_header(header)
-        kept_young = time.monotonic()
         for line in lines:
             record = read_record(line, moment)
             if record.content is not None:
@@ -139,9 +134,7 @@ class Import:
             completion.take(record)
             if self._stop.is_set():
                 raise Interrupted
-            if time.monotonic() - kept_young > KEEP_YOUNG_EVERY:
-                contents.keep_young()
-                kept_young = time.monotonic()
+            contents.keep_young()
 
     @staticmethod
     def _take_content(record: Record, line: Line, contents: Contents) -> None:

@@ -169,9 +169,7 @@ def open_vendor(slug: str, version: str) -> tuple[DumpText, str, str]:
     dump.add("tokens", private={"token": token}, bearer=product)
     package = dump.add("packages", {"key": "kettle", "name": "Kettle", "engine": "raw"}, product=product)
     release = dump.release(product, version, package=package, status="PUBLISHED")
-    artifact = dump.artifact(
-        release, "kettle.bin", {"base64": "aGVsbG8="}, status="UPLOADED", filesize=5, contentLength=5
-    )
+    artifact = dump.artifact(release, "kettle.bin", {"base64": "aGVsbG8="}, status="UPLOADED")
     return dump, token, artifact
 
 

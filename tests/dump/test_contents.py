@@ -14,6 +14,7 @@ import pytest
 import zstandard
 
 from keygenreg.domain.failures import Unavailable
+from keygenreg.dump import contents
 from keygenreg.dump.contents import Contents
 from keygenreg.dump.exporting import MissingBytes
 from keygenreg.formats.dump import line_reader
@@ -180,6 +181,25 @@ class TestFaults:
             registry.load(dump)
         assert registry.text() == before
         assert registry.files() == set()
+
+
+def test_bytes_stay_young_while_lines_are_read(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading may take longer than the collector's grace."""
+    monkeypatch.setattr(contents, "KEEP_YOUNG_EVERY", 0)
+    ages = []
+    original = Contents.keep_young
+
+    def keep_young(self: Contents) -> None:
+        registry.sql("UPDATE blobs SET unreferenced = unreferenced - interval '1 day' WHERE reference_count = 0")
+        original(self)
+        ages.extend(registry.sql("SELECT unreferenced > now() - interval '1 minute' FROM blobs"))
+
+    monkeypatch.setattr(Contents, "keep_young", keep_young)
+    dump, artifact = one_artifact(inline(b"hello"))
+    registry.load(dump)
+    assert ages
+    assert set(ages) == {(True,)}
+    assert registry.bytes_of(artifact) == b"hello"
 
 
 class TestExporting:
