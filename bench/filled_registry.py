@@ -104,7 +104,7 @@ class FilledRegistry:
     def add_file(self, size: int) -> str:
         """Publish one large OPEN file; the URL of its bytes."""
         release = self.admin.make_release(self.admin.make_product("OPEN"))
-        artifact = self.admin.make_artifact(release, "large.bin", random.randbytes(size))
+        artifact = self.admin.make_artifact(release, "large.bin", os.urandom(size))
         return f"{self.admin.base}/artifacts/{artifact['id']}"
 
 

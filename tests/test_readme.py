@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.running import Ran, run
+from tests.clients.running import Ran, require, run
 from tests.daemon_fixtures import fetch, free_port
 
 ROOT = Path(__file__).parent.parent
@@ -81,6 +81,7 @@ class Newcomer:
 @pytest.fixture(scope="module")
 def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
     """After the last block; the registry still runs."""
+    require("curl")
     someone = Newcomer(checkout(tmp_path_factory.mktemp("readme") / "keygenreg"))
     with (someone.folder / "serve.log").open("wb") as log:
         serve = BLOCKS[0].removeprefix(CLONE)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 
 from attrs import frozen
 from packaging.utils import (
@@ -77,6 +78,8 @@ def release_version(version: str) -> Version | None:
     return _version(version)
 
 
+# Every page of a project asks again for all of its files.
+@lru_cache(maxsize=16_384)
 def distribution(filename: str, project: str) -> DistributionFile | None:
     """Read a file name as one of ``project``'s (normalised); None when it is not, and so is not listed.
 

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from attrs import field, frozen, validators
@@ -127,6 +128,7 @@ class Project:
         return tuple(sorted({file.version for file in self.offered}))
 
 
+@lru_cache(maxsize=1024)
 def is_specifier(text: str) -> bool:
     """Whether ``text`` is a version specifier set (PEP 440) of a length that real ones have."""
     if len(text) > _LONGEST_SPECIFIER:
