@@ -16,9 +16,9 @@ from attrs import define, field
 from keygenreg.engines.rubygems.document_cache import DocumentCache
 
 _MOST_KEPT = 32 * 1024 * 1024
+_MOST_STEPS = 4 * 1024 * 1024
 _ONE_TAG = re.compile(r'\s*(?:W/)?"([0-9a-f]{32})"\s*', re.ASCII)
 _OPEN_RANGE = re.compile(r"\s*bytes=([0-9]{1,18})-\s*", re.ASCII)
-_NO_VERSIONS = hashlib.md5(b"---\n", usedforsecurity=False).hexdigest()
 
 
 @define
@@ -26,6 +26,8 @@ class Continuations:
     """Remembers lists that were sent; ``whose`` tells apart callers, who must not see what others saw."""
 
     _sent: DocumentCache = field(factory=lambda: DocumentCache(_MOST_KEPT), init=False)
+    # From one list to another, by their digests: the same for all who make this step.
+    _steps: DocumentCache = field(factory=lambda: DocumentCache(_MOST_STEPS), init=False)
 
     def answer(self, whose: Hashable, current: bytes, header: Callable[[str], str | None]) -> bytes:
         """
@@ -37,12 +39,29 @@ class Continuations:
         tag = _ONE_TAG.fullmatch(header("If-None-Match") or "")
         known = self._sent.get((whose, tag[1])) if tag else None
         if known is not None and known != current:
-            more = continued(known, current)
+            more = self._step(known, current)
             start = _OPEN_RANGE.fullmatch(header("Range") or "")
             if more == b"" or (more is not None and start is not None and int(start[1]) == len(known) - 1):
                 chosen = known + more
-        self._sent.put((whose, hashlib.md5(chosen, usedforsecurity=False).hexdigest()), chosen)
+        self._sent.put((whose, _digest(chosen)), chosen)
         return chosen
+
+    def _step(self, known: bytes, current: bytes) -> bytes | None:
+        step = _digest(known), _digest(current)
+        more = self._steps.get(step)
+        if more is None:
+            more = continued(known, current)
+            if more is not None:
+                self._steps.put(step, more)
+        return more
+
+
+def _digest(document: bytes) -> str:
+    return hashlib.md5(document, usedforsecurity=False).hexdigest()
+
+
+# Of the information about a gem that has no versions.
+_EMPTY = _digest(b"---\n")
 
 
 def continued(known: bytes, current: bytes) -> bytes | None:
@@ -58,8 +77,8 @@ def continued(known: bytes, current: bytes) -> bytes | None:
     before, after = _state(known_lines), _state(lines)
     changes = []
     for name in sorted(before.keys() | after.keys()):
-        old, old_digest = before.get(name, ([], _NO_VERSIONS))
-        new, digest = after.get(name, ([], _NO_VERSIONS))
+        old, old_digest = before.get(name, ([], _EMPTY))
+        new, digest = after.get(name, ([], _EMPTY))
         if sorted(old) == sorted(new) and old_digest == digest:
             continue
         steps = [f"-{version}" for version in old if version not in new]
