@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -136,9 +137,10 @@ def add(
     ids.setdefault(kind.type, []).append(dump.add(kind.type, given, private=private, content=content, **references))
 
 
+@pytest.mark.timeout(400)
 @given(registries())
 @settings(
-    max_examples=20,
+    max_examples=12,
     deadline=None,
     # Every try is a whole import: shrinking would take an hour.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
