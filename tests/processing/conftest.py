@@ -110,8 +110,8 @@ class Works:
         )  # fmt: skip
         sha256 = None if content is None else self.store(content)
         self.sql(
-            """INSERT INTO artifacts (id, account_id, release_id, filename, filetype, status, blob_sha256)
-            VALUES (%s, %s, %s, %s, %s, %s, %s)""",
+            """INSERT INTO artifacts (id, account_id, release_id, filename, filetype, status, blob_sha256, awaited)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, true)""",
             artifact, str(self.account), release, filename, filetype, status, sha256,
         )  # fmt: skip
         if job:

@@ -77,14 +77,14 @@ ADD_MANIFEST = Query(
 ORPHANS = Query(
     "jobs for artifacts that are PROCESSING without one",
     """INSERT INTO processing_jobs (artifact_id)
-    SELECT a.id FROM artifacts a WHERE a.status = 'PROCESSING'
+    SELECT a.id FROM artifacts a WHERE a.status = 'PROCESSING' AND a.awaited
     AND NOT EXISTS (SELECT 1 FROM processing_jobs j WHERE j.artifact_id = a.id) ON CONFLICT DO NOTHING""",
     unscoped=_OURS,
 )
 STALE = Query(
     "artifacts whose bytes never came",
     """UPDATE artifacts SET status = 'FAILED', failure_reason = %(reason)s, updated = now()
-    WHERE status = 'WAITING' AND created < now() - make_interval(secs => %(seconds)s)""",
+    WHERE status = 'WAITING' AND awaited AND created < now() - make_interval(secs => %(seconds)s)""",
     unscoped=_OURS,
 )
 UNREFERENCED = Query(

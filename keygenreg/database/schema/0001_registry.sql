@@ -410,6 +410,8 @@ CREATE TABLE artifacts (
     signature text,
     status text NOT NULL DEFAULT 'WAITING' CHECK (status IN ('WAITING', 'PROCESSING', 'UPLOADED', 'FAILED', 'YANKED')),
     failure_reason text,
+    -- Made here, so we see to it that it does not wait for ever; an imported one stays what its dump says.
+    awaited boolean NOT NULL DEFAULT false,
     content_type text,
     etag text,
     content_length bigint,

@@ -45,9 +45,9 @@ SAME_NAME = Query(
 INSERT = Query(
     "insert an artifact",
     """INSERT INTO artifacts (id, account_id, environment_id, release_id, filename, filetype, filesize, platform, arch,
-        checksum, signature, metadata, created, updated)
+        checksum, signature, metadata, awaited, created, updated)
     SELECT gen_random_uuid(), %(account_id)s, %(environment_id)s, %(release_id)s, %(filename)s, %(filetype)s,
-        %(filesize)s, %(platform)s, %(arch)s, %(checksum)s, %(signature)s, %(metadata)s, t.now, t.now
+        %(filesize)s, %(platform)s, %(arch)s, %(checksum)s, %(signature)s, %(metadata)s, true, t.now, t.now
     FROM (SELECT clock_timestamp() AS now) t RETURNING *""",
     unscoped="the release was found in the account",
 )
