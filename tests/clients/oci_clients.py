@@ -99,6 +99,7 @@ class _ContainersImage(Client):
         super().__init__(folder)
         require(self.name)
         self.env |= {"REGISTRY_AUTH_FILE": str(folder / "auth.json")}
+        (folder / "auth.json").write_text("{}")
 
     def login(self, registry: str, user: str, password: str) -> Ran:
         return self.run(*self._command(), "login", "--tls-verify=false", "-u", user, "-p", password, registry)
@@ -139,6 +140,7 @@ class Skopeo(Client):
         super().__init__(folder)
         require("skopeo")
         self.env |= {"REGISTRY_AUTH_FILE": str(folder / "auth.json")}
+        (folder / "auth.json").write_text("{}")
         self._pulled = folder
 
     def login(self, registry: str, user: str, password: str) -> Ran:
@@ -157,7 +159,8 @@ class Skopeo(Client):
         return "sha256:" + hashlib.sha256((self._pulled / "manifest.json").read_bytes()).hexdigest()
 
     def push(self, reference: str) -> Ran:
-        return self.run("skopeo", "copy", "--all", "--dest-tls-verify=false", f"dir:{self._pulled}", f"docker://{reference}")
+        target = f"docker://{reference}"
+        return self.run("skopeo", "copy", "--all", "--dest-tls-verify=false", f"dir:{self._pulled}", target)
 
 
 class Ctr(Client):
@@ -171,7 +174,7 @@ class Ctr(Client):
         super().__init__(folder)
         require("ctr")
         self._user: list[str] = []
-        self._namespace = f"test-{folder.name}"
+        self._namespace = f"test-{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"
 
     def _command(self, *words: object) -> Ran:
         return self.run("ctr", "-a", self.socket, "-n", self._namespace, *words)

@@ -80,10 +80,9 @@ def log_in(client: Client, vendor: Vendor, license: dict | None = None) -> dict:
     return license
 
 
+@pytest.mark.parametrize("client", [name for name, kind in CLIENTS.items() if kind.logs_in], indirect=True)
 def test_log_in(client: Client, licensed: Vendor):
     """License keys and API tokens are taken, anything else is refused at once."""
-    if not client.logs_in:
-        pytest.skip(f"{client.name} asks no registry when it logs in")
     key = licensed.licensed()["attributes"]["key"]
     for user, password in [("license", "wrong"), ("token", "wrong"), ("nobody", key), ("license", key[:-1])]:
         client.login(licensed.registry, user, password).failed()
@@ -135,10 +134,9 @@ def test_license_loses_access(client: Client, licensed: Vendor):
     client.pull(licensed.reference(":1.0.0")).failed()
 
 
+@pytest.mark.parametrize("client", [name for name, kind in CLIENTS.items() if kind.pushes], indirect=True)
 def test_pushing_is_refused(client: Client, licensed: Vendor):
     """The client shows how to publish instead."""
-    if not client.pushes:
-        pytest.skip(f"{client.name} pushes by other means")
     log_in(client, licensed)
     client.pull(licensed.reference()).ok()
     said = client.push(licensed.reference(":pushed")).failed().words

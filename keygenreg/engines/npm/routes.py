@@ -26,7 +26,7 @@ _CACHED = "{}, max-age=0, must-revalidate, no-transform"
 _READS = ["GET", "HEAD"]
 _HOW_TO_PUBLISH = (
     "This registry is read-only for npm: publish with `keygenreg publish FILE --package NAME --engine npm --version "
-    "VERSION`, with the API or on the web page. A dist-tag is the tag of a release."
+    "VERSION` or with the API. A dist-tag is the tag of a release."
 )
 # Nothing is known of vulnerabilities here; what npm 6 and pnpm expect as "none found".
 _NO_ADVISORIES = {

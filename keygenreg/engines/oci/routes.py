@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -35,6 +36,8 @@ _TOKEN = "token"
 _FOR_EVER = "private, max-age=31536000, immutable, no-transform"
 _ASK_AGAIN = "private, no-cache, no-transform"
 _MOST_BYTES = 4 * 1024 * 1024
+#: What follows a repository's name in paths that are only written to.
+_WRITTEN = re.compile(r"/(?:blobs|tags)/")
 _HOW_TO_PUBLISH = (
     "This registry is read-only for docker, oras and the like: publish an image with `keygenreg publish IMAGE.tar "
     "--package NAME --engine oci --version VERSION` or with the API, as the archive of an OCI image layout."
@@ -203,7 +206,7 @@ class OciRoutes:
 
     async def _refuse_write(self, exchange: Exchange, place: _Place, wanted: Asked | None) -> Reply:
         """Pushing is refused, after authentication (decision 26)."""
-        name = wanted.repository if wanted else place.rest.partition("/blobs/")[0]
+        name = wanted.repository if wanted else _WRITTEN.split(place.rest)[0]
         grant: Grant | None
         if name and (name != place.rest or wanted):
             grant, _ = await self.admission.to_repository(exchange, name, in_path=place.in_path)

@@ -32,7 +32,7 @@ _PUBLIC = "public, max-age=60, no-transform"
 _PRIVATE = "private, max-age=0, must-revalidate, no-transform"
 _HOW_TO_PUBLISH = (
     "This index is read-only: publish with `keygenreg publish FILE --package NAME --version VERSION`, "
-    "with the API or on the web page, not with an uploader."
+    "or with the API, not with an uploader."
 )
 
 

@@ -24,8 +24,8 @@ from keygenreg.web.reply import Reply
 from keygenreg.web.resource_tree import path_parts
 
 _HOW_TO_PUBLISH = (
-    "Files are published with `keygenreg publish FILE --package KEY --engine raw --version VERSION`, with the API or "
-    "on the web page."
+    "Files are published with `keygenreg publish FILE --package KEY --engine raw --version VERSION` or with the "
+    "API."
 )
 _LATEST = "latest"
 #: What clients that follow a redirect need, with much to spare; in seconds.

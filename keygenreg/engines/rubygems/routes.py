@@ -27,7 +27,7 @@ _READS = ["GET", "HEAD"]
 _GEM, _GEMSPEC = ".gem", ".gemspec.rz"
 _HOW_TO_PUBLISH = (
     "This registry is read-only for gem: publish with `keygenreg publish FILE --package NAME --engine rubygems "
-    "--version VERSION`, with the API or on the web page. A release is withdrawn with the API."
+    "--version VERSION` or with the API. A release is withdrawn with the API."
 )
 
 

@@ -31,8 +31,8 @@ from keygenreg.web.reply import Reply
 
 _OFFERED = (JSON, OCTET_STREAM)
 _HOW_TO_PUBLISH = (
-    "Updates are published with `keygenreg publish FILE --package KEY --engine tauri --version VERSION`, with the API "
-    "or on the web page."
+    "Updates are published with `keygenreg publish FILE --package KEY --engine tauri --version VERSION` or with the "
+    "API."
 )
 _NEEDED = ("package.read", "release.read", "artifact.read", "release.upgrade")
 # The updater repeats the headers that it was told to send, but not the credentials in an endpoint's own address.
