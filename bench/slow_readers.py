@@ -129,8 +129,8 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--rate", type=int, default=64, help="KiB a second of each client")
     parser.add_argument("--size", type=int, default=256, help="MiB of the file they read")
-    parser.add_argument("--seconds", type=float, default=20, help="of each probe")
-    parser.add_argument("--per-second", type=float, default=50, help="requests of the probe")
+    parser.add_argument("--seconds", type=float, default=30, help="of each probe")
+    parser.add_argument("--per-second", type=float, default=10, help="requests of the probe")
     parser.add_argument("serve", nargs="*", help='options of "keygenreg serve", after --')
     run(parser.parse_args())
 
