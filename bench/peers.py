@@ -79,7 +79,7 @@ def _install(place: Path) -> Path | None:
 
 def _version(programs: Path) -> str:
     said = subprocess.run([programs / "pypi-server", "--version"], capture_output=True, text=True, check=False)
-    return said.stdout.strip()
+    return f"pypiserver {said.stdout.strip()}"
 
 
 def _wait(peer: Peer, server: subprocess.Popen) -> None:
