@@ -45,8 +45,9 @@ class Registry(Daemon):
         return self
 
     def end(self) -> None:
+        """Stop, unless a test has done it: a daemon that is killed leaves its socket's directory to its successor."""
         if self.process is not None and self.process.poll() is None:
-            self.kill()
+            self.stop()
 
     def sql(self, statement: str, *values: Any) -> list[tuple]:
         """One statement in the daemon's database."""
@@ -89,11 +90,3 @@ def only_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry
 def registry(only_registry: Registry) -> Registry:
     """A running registry; a test may end it in any way."""
     return only_registry.begin()
-
-
-def described(path: Path) -> str:
-    """What a descriptor's link says, for the message of a failed test."""
-    try:
-        return str(path.readlink())
-    except OSError:
-        return "closed"
