@@ -15,7 +15,7 @@ from attrs import define, field
 from tests.daemon_fixtures import Answer, fetch
 from tests.resilience.conftest import KIB, Registry, eventually
 
-KILLS = 3
+KILLS, MOST_KILLS = 3, 10
 READERS, WRITERS = 4, 3
 
 
@@ -78,7 +78,10 @@ def test_database_killed_under_load(registry: Registry) -> None:
         working += [threads.submit(load.write) for _ in range(WRITERS)]
         try:
             eventually(lambda: load.served() > 50, "the load runs")
-            for _ in range(KILLS):
+            for number in range(MOST_KILLS):
+                # A kill between two statements is noticed by nobody; those that are do count.
+                if number >= KILLS and load.statuses[503]:
+                    break
                 killed = registry.postmaster()
                 killed.kill()
                 eventually(lambda: postmaster_beside(registry, killed), "another PostgreSQL is started")  # noqa: B023
@@ -89,7 +92,7 @@ def test_database_killed_under_load(registry: Registry) -> None:
         for each in working:
             each.result()
     assert load.wrong == []
-    assert load.statuses[503] > 0, "the kills came between requests"
+    assert load.statuses[503] > 0
     for artifact, content in load.stored.items():
         assert registry.admin.get(f"/artifacts/{artifact}", Accept="*/*").body == content
     assert registry.process.poll() is None
