@@ -9,7 +9,7 @@ from attrs import frozen
 
 from keygenreg.database.pool import Database
 from keygenreg.database.query import Query
-from keygenreg.domain.failures import Denied, NotFound, Unauthenticated
+from keygenreg.domain.failures import BadRequest, Denied, NotFound, Unauthenticated
 from keygenreg.domain.grant import Grant
 from keygenreg.domain.identifiers import parse_uuid
 from keygenreg.engines.oci import media_types, queries
@@ -64,10 +64,10 @@ class Lookup:
         :param reference: digest, tag or version.
         :param accept: the Accept header; it only decides between several documents of a tag.
         :raises NotFound: as :meth:`repository`; also when there is no such manifest.
+        :raises BadRequest: the reference is meant to be a digest and is none.
         """
         if ":" in reference:
             query, params = queries.MANIFEST_BY_DIGEST, {}
-            reference = reference if is_digest(reference) else ""
         else:
             # Whatever is no tag may still be a version.
             query = queries.MANIFEST_BY_TAG
@@ -90,7 +90,7 @@ class Lookup:
 
         It is there for the caller when a manifest of this repository that the caller may read refers to it.
         """
-        row = self._seen(await self._one(queries.BLOB, reference=digest if is_digest(digest) else ""))
+        row = self._seen(await self._one(queries.BLOB, reference=digest))
         if row["blob_sha256"] is None:
             raise self._unknown(digest, "BLOB_UNKNOWN")
         if not row["readable"]:
@@ -136,9 +136,9 @@ class Lookup:
             self.grant.require(permission)
         return row
 
-    def _unknown(self, reference: str, code: str) -> NotFound:
-        if not reference:
-            return NotFound("That is not a digest.", code="DIGEST_INVALID")
+    def _unknown(self, reference: str, code: str) -> NotFound | BadRequest:
+        if ":" in reference and not is_digest(reference):
+            return BadRequest("That is not a digest.", "DIGEST_INVALID")
         return NotFound(f"There is no {reference[:200]!r} in the repository {self.name!r}.", code=code)
 
     def _refused(self) -> Unauthenticated | Denied:
