@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing
 import psutil
 import pytest
 
-from tests.daemon_fixtures import basic, fetch, free_port
+from tests.daemon_fixtures import basic, fetch, free_ports_in_a_row
 from tests.resilience.conftest import PATIENCE, Registry, eventually
 
 WORKERS = 2
@@ -21,7 +21,7 @@ def only_workers(only_registry: Registry) -> Iterator[Registry]:
     only_registry.begin()
     assert only_registry.stop() == 0
     only_registry.options = ("--workers", str(WORKERS))
-    only_registry.env = {"KEYGENREG_OPERATOR_PORT": str(free_port())}
+    only_registry.env = {"KEYGENREG_OPERATOR_PORT": str(free_ports_in_a_row(3))}
     yield only_registry
     only_registry.end()
     only_registry.options, only_registry.env = (), {}
