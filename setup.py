@@ -57,6 +57,7 @@ setup(
             "pytest-timeout>=2.4",
             "pytest-xdist>=3.8",
             "ruff>=0.17",
+            "setuptools>=70.1",
             "uv>=0.13",
         ],
     },
