@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -139,11 +140,17 @@ class TestInterrupting:
         """A statement under way is cancelled."""
         running = Import(registry.settings, registry.store, Path("/"))
         original: Callable = merging.merge
+        asleep = "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)' AND state = 'active'"
+
+        def interrupt() -> None:
+            while not registry.sql(asleep):
+                time.sleep(0.01)
+            running.interrupt()
 
         def merge(cursor: Any, staged: Any, *, replacing: bool) -> None:
             original(cursor, staged, replacing=replacing)
             with ThreadPoolExecutor(1) as executor:
-                executor.submit(running.interrupt)
+                executor.submit(interrupt)
                 cursor.execute("SELECT pg_sleep(60)")
 
         monkeypatch.setattr(merging, "merge", merge)
