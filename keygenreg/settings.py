@@ -169,10 +169,13 @@ class Upstream:
 
 @frozen
 class Security:
-    """What strangers may learn."""
+    """What strangers may learn, and for how long credentials are good."""
 
     uniform_password_errors: bool = setting(
         Flag(), False, "Answer every failed sign-in with the same code, so that nobody learns which addresses exist."
+    )
+    registry_token_seconds: int = setting(
+        WholeNumber("seconds", 15 * 60, HOUR), HOUR // 2, "Life of the tokens with which docker and the like pull."
     )
 
 
@@ -183,7 +186,14 @@ class Processing:
     threads: int = setting(WholeNumber("", 1, 64), 2, "Uploads that one process reads at the same time.")
     gem_bytes: int = setting(WholeNumber("bytes", 512), 32 * MIB, "Largest gem.")
     npm_bytes: int = setting(WholeNumber("bytes", 512), 32 * MIB, "Largest npm tarball.")
-    image_bytes: int = setting(WholeNumber("bytes", 512), GIB, "Largest archive of an OCI image layout.")
+    image_bytes: int = setting(
+        WholeNumber("bytes", 512), GIB, "Largest archive of an OCI image layout, as it is and decompressed."
+    )
+    image_document_bytes: int = setting(
+        WholeNumber("bytes", KIB, 64 * MIB), 4 * MIB, "Largest index or manifest of an image; clients read 4 MiB."
+    )
+    image_documents: int = setting(WholeNumber("", 1, 100_000), 10_000, "Indexes and manifests of one image layout.")
+    image_blobs: int = setting(WholeNumber("", 1, 1_000_000), 50_000, "Blobs of one image layout.")
 
 
 @frozen

@@ -67,4 +67,6 @@ def _is_archive(filename: str, file: BinaryIO) -> bool:
 
 def make_reader(scratch: Path, settings: Any) -> partial[Reading]:
     """The reader of a daemon with these :class:`keygenreg.settings.Settings`."""
-    return partial(read, scratch=scratch, most_unpacked=settings.processing.image_bytes)
+    given = settings.processing
+    bounds = Bounds(document=given.image_document_bytes, documents=given.image_documents, parts=given.image_blobs)
+    return partial(read, scratch=scratch, most_unpacked=given.image_bytes, bounds=bounds)

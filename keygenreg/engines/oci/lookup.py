@@ -70,7 +70,7 @@ class Lookup:
             query, params = queries.MANIFEST_BY_DIGEST, {}
         else:
             # Whatever is no tag may still be a version.
-            query = queries.MANIFEST_BY_TAG
+            query = queries.MANIFEST_LATEST if reference == "latest" else queries.MANIFEST_BY_TAG
             accepted = [kind for kind in _PREFERENCE if accepts(accept, kind)]
             params = {
                 "versions": versions_of_tag(reference) if is_tag(reference) else [reference],

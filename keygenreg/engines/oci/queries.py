@@ -28,13 +28,18 @@ REPOSITORY = Query(
 
 # What the public could know of: published and complete. Whoever may not read it is told so instead of "not found".
 _KNOWN = f"""r.status = 'PUBLISHED' AND a.status = 'UPLOADED' AND {_OF_ENVIRONMENT.format("r")}"""
+# Whether the caller is a license whose time starts with its first download.
+_UNTIMED = """EXISTS (
+    SELECT 1 FROM licenses own JOIN policies terms ON terms.id = own.policy_id
+    WHERE own.id = %(scope_bearer)s::uuid AND own.expiry IS NULL AND terms.duration IS NOT NULL
+      AND terms.expiration_basis = 'FROM_FIRST_DOWNLOAD') AS untimed"""
 _CONTENT = "m.id AS manifest_id, m.content, m.content_type, m.content_digest, m.updated"
 
 # The first branch ends at the first row that the caller may read; only without one the second is looked at.
 MANIFEST_BY_DIGEST = Query(
     "manifest by digest",
     _REPOSITORY
-    + f"""SELECT p.id AS package_id, p.key, p.visible, found.* FROM repository p LEFT JOIN LATERAL (
+    + f"""SELECT p.id AS package_id, p.key, p.visible, {_UNTIMED}, found.* FROM repository p LEFT JOIN LATERAL (
         (SELECT {_CONTENT}, true AS readable FROM manifests m
          JOIN visible_artifacts a ON a.id = m.artifact_id
          WHERE m.content_digest = %(reference)s AND a.package_id = p.id AND a.permitted LIMIT 1)
@@ -46,35 +51,39 @@ MANIFEST_BY_DIGEST = Query(
     ) found ON p.visible""",
 )
 
-# Which release a tag means: its own tag, its version, ``latest``, a tag of the layout (of the highest version that has
-# it). Releases that the caller may not read come last of their kind.
-_MEANT = f"""
-    SELECT 1 AS rank, r.id FROM releases r WHERE r.package_id = p.id AND r.tag = %(reference)s
+# Which release a tag means: its own tag, its version, a tag of the layout (of the highest version that has it).
+_MEANT = """
+    SELECT 1 AS rank, r.id FROM releases r JOIN visible_packages seen ON seen.id = r.package_id
+    WHERE r.package_id = p.id AND r.tag = %(reference)s
     UNION ALL
     SELECT 2, r.id FROM releases r WHERE r.package_id = p.id AND r.version = ANY(%(versions)s::text[])
     UNION ALL
+    SELECT DISTINCT 4, m.release_id FROM manifests m JOIN releases r ON r.id = m.release_id
+    WHERE r.package_id = p.id AND m.metadata ? 'tags' AND m.metadata -> 'tags' @> to_jsonb(%(reference)s::text)"""
+
+# ``latest`` is also the highest stable release that the caller may read; without one, any that is known.
+_LATEST = f"""{_MEANT}
+    UNION ALL
     (SELECT 3, a.release_id FROM visible_artifacts a
-     WHERE %(reference)s = 'latest' AND a.package_id = p.id AND a.permitted AND a.channel = 'stable'
-       AND a.release_status = 'PUBLISHED' AND EXISTS (SELECT 1 FROM manifests m WHERE m.artifact_id = a.id)
+     WHERE a.package_id = p.id AND a.permitted AND a.channel = 'stable' AND a.release_status = 'PUBLISHED'
+       AND EXISTS (SELECT 1 FROM manifests m WHERE m.artifact_id = a.id)
      ORDER BY a.version_key DESC LIMIT 1)
     UNION ALL
-    SELECT DISTINCT 4, m.release_id FROM manifests m JOIN releases r ON r.id = m.release_id
-    WHERE r.package_id = p.id AND m.metadata ? 'tags' AND m.metadata -> 'tags' @> to_jsonb(%(reference)s::text)
-    UNION ALL
     (SELECT 5, r.id FROM releases r JOIN artifacts a ON a.release_id = r.id
-     WHERE %(reference)s = 'latest' AND r.package_id = p.id AND r.channel = 'stable' AND {_KNOWN}
+     WHERE r.package_id = p.id AND r.channel = 'stable' AND {_KNOWN}
        AND EXISTS (SELECT 1 FROM manifests m WHERE m.artifact_id = a.id) LIMIT 1)"""
 
 _HAS_TAG = "m.metadata -> 'tags' @> to_jsonb({}::text)"
 
 # Within a release: what the layout itself tags so, images before what is attached to them, what the client accepts,
 # what the layout lists at its top, indexes before manifests, and the usual platform before others.
-MANIFEST_BY_TAG = Query(
-    "manifest by tag or version",
-    _REPOSITORY
-    + f"""SELECT p.id AS package_id, p.key, p.visible, found.* FROM repository p LEFT JOIN LATERAL (
+def _by_tag(name: str, meant: str) -> Query:
+    return Query(
+        name,
+        _REPOSITORY
+        + f"""SELECT p.id AS package_id, p.key, p.visible, {_UNTIMED}, found.* FROM repository p LEFT JOIN LATERAL (
         SELECT {_CONTENT}, v.id IS NOT NULL AS readable
-        FROM ({_MEANT}) meant
+        FROM ({meant}) meant
         JOIN releases r ON r.id = meant.id
         JOIN manifests m ON m.release_id = meant.id
         JOIN artifacts a ON a.id = m.artifact_id
@@ -91,13 +100,17 @@ MANIFEST_BY_TAG = Query(
             m.created, m.ordinal
         LIMIT 1
     ) found ON p.visible""",
-)
+    )
+
+
+MANIFEST_BY_TAG = _by_tag("manifest by tag or version", _MEANT)
+MANIFEST_LATEST = _by_tag("latest manifest", _LATEST)
 
 _BLOB = "d.blob_sha256, d.content_digest, d.content_length"
 BLOB = Query(
     "blob by digest",
     _REPOSITORY
-    + f"""SELECT p.id AS package_id, p.key, p.visible, found.* FROM repository p LEFT JOIN LATERAL (
+    + f"""SELECT p.id AS package_id, p.key, p.visible, {_UNTIMED}, found.* FROM repository p LEFT JOIN LATERAL (
         (SELECT {_BLOB}, true AS readable FROM descriptors d
          JOIN visible_artifacts a ON a.id = d.artifact_id
          WHERE d.content_digest = %(reference)s AND d.blob_sha256 IS NOT NULL AND a.package_id = p.id AND a.permitted

@@ -61,7 +61,8 @@ class OciRoutes:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        self.admission = Admission(parts, TokenSigner(parts.delivery.key), time.time)
+        seconds = parts.settings.security.registry_token_seconds
+        self.admission = Admission(parts, TokenSigner(parts.delivery.key, seconds), time.time)
 
     @app.route("/", methods=_METHODS)
     @app.route("/<path:path>", methods=_METHODS)
@@ -112,7 +113,7 @@ class OciRoutes:
         outcome = evaluate(exchange.header, method=exchange.method, etag=etag, last_modified=None)
         if outcome is Outcome.NOT_MODIFIED:
             return Reply(304, b"", headers)
-        await count_download(exchange, self.parts, lookup.grant)
+        await self._count(exchange, lookup, row)
         return Reply(200, content, headers)
 
     async def _blobs(self, exchange: Exchange, lookup: Lookup, wanted: Asked) -> AnyReply:
@@ -120,7 +121,7 @@ class OciRoutes:
         digest = row["content_digest"]
         headers = (("Docker-Content-Digest", digest), ("Cache-Control", _FOR_EVER), ("Vary", "Authorization"))
         if exchange.method == "GET" and self.parts.delivery.redirects(row["content_length"]):
-            await count_download(exchange, self.parts, lookup.grant)
+            await self._count(exchange, lookup, row)
             name = digest.replace(":", "-")
             file = StoredFile(row["blob_sha256"], row["content_length"], name, OCTET_STREAM)
             headers = (("Location", link(exchange, self.parts, file)), ("Cache-Control", "private, no-store"))
@@ -130,12 +131,16 @@ class OciRoutes:
         except NotFound:
             raise NotFound(f"The bytes of {digest} are not in the registry.", code="BLOB_UNKNOWN") from None
         try:
-            await count_download(exchange, self.parts, lookup.grant)
+            await self._count(exchange, lookup, row)
         except BaseException:
             blob.close()
             raise
         # A media type of the publisher's choosing would let a browser run the blob on our host.
         return BlobReply(blob, f'"{digest}"', None, (("Content-Type", OCTET_STREAM), *headers))
+
+    async def _count(self, exchange: Exchange, lookup: Lookup, row: dict[str, Any]) -> None:
+        if row["untimed"]:
+            await count_download(exchange, self.parts, lookup.grant)
 
     # Looking around
 

@@ -360,3 +360,24 @@ class TestOtherRepositories:
         assert artifact["attributes"]["status"] == "FAILED"
         assert LAYER in json.dumps(artifact["attributes"])
         assert store.get(f"blobs/{LAYER}").status == 404
+
+
+class TestFirstDownload:
+    @pytest.mark.parametrize("what", ["manifests/1.0.0", f"blobs/{LAYER}"])
+    def test_starts_the_time_of_a_license(self, account: Account, what: str):
+        """Looking does not, pulling does, once."""
+        store = make(account, "LICENSED")
+        license = store.licensed(duration=86_400, expirationBasis="FROM_FIRST_DOWNLOAD")
+
+        def expiry() -> object:
+            return account.sql("SELECT expiry FROM licenses WHERE id = %s", license["id"])[0][0]
+
+        api = store.holder(license)
+        assert store.get(what, api, method="HEAD").status == 200
+        assert store.get("tags/list", api).status == 200
+        assert expiry() is None
+        assert store.get(what, api).status == 200
+        first = expiry()
+        assert first is not None
+        assert store.get(what, api).status == 200
+        assert expiry() == first
