@@ -1,14 +1,16 @@
 """Fixtures for all tests."""
 
+import os
 import re
 
 from hypothesis import settings
 
 pytest_plugins = ["tests.database_fixtures", "tests.daemon_fixtures"]
 
-# Machines that run tests are busy; how long an example takes says nothing about it.
-settings.register_profile("tests", deadline=None)
-settings.load_profile("tests")
+# Machines that run tests are busy; how long an example takes says nothing about it. A full run looks further.
+settings.register_profile("tests", deadline=None, max_examples=50)
+settings.register_profile("full", deadline=None, max_examples=500)
+settings.load_profile("full" if os.environ.get("KEYGENREG_TEST_FULL") else "tests")
 
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
