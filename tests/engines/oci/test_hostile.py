@@ -49,8 +49,14 @@ def raw(store: Store, request: bytes, *, most: int = 65536) -> bytes:
 def failed(store: Store, content: bytes, filename: str = "image.tar") -> str:
     """The reason for which an upload failed."""
     artifact = store.upload(store.release("9.9.9"), content, filename)
-    assert artifact["attributes"]["status"] == "FAILED"
-    return artifact["attributes"]["failureReason"]
+
+    def attributes() -> dict:
+        return store.account.admin.get(f"/artifacts/{artifact['id']}", Prefer="no-download").data["attributes"]
+
+    # What takes long is read on after the upload was answered.
+    eventually(lambda: attributes()["status"] != "PROCESSING")
+    assert attributes()["status"] == "FAILED"
+    return attributes()["failureReason"]
 
 
 @pytest.fixture
