@@ -1,7 +1,7 @@
 """The updaters of Tauri 1 and 2 as far as a server meets them, written after their protocol.
 
 What they send, which answers they take, how they compare versions, and what they do with a signature; installing is
-left out. The program itself is a Rust library that needs a window system to be built.
+left out. It runs at once; the plugin itself, which takes minutes to compile, runs in ``test_tauri_crate.py``.
 """
 
 from __future__ import annotations
