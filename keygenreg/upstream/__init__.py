@@ -1,0 +1,1 @@
+"""Other registries as this daemon reads them: addresses, connections, failures."""
