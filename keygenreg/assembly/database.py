@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,10 @@ def _prepare(login: ConnectionSettings, data_dir: Path, alone: bool) -> Prepared
         connection.close()
 
 
-def connect(settings: Settings, login: ConnectionSettings, reactor: Any) -> Database:
-    """The pool of one process; it opens connections when they are first needed."""
+def connect(
+    settings: Settings, login: ConnectionSettings, reactor: Any, changed: Callable[[str], None] | None = None
+) -> Database:
+    """The pool of one process; it opens connections when they are first needed. ``changed``: see :class:`Database`."""
     given = settings.database
     return Database(
         reactor,
@@ -78,4 +81,5 @@ def connect(settings: Settings, login: ConnectionSettings, reactor: Any) -> Data
         connections=given.pool_size,
         waiters=given.pool_waiters,
         statement_timeout=given.statement_timeout_seconds,
+        changed=changed,
     )

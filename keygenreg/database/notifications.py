@@ -8,8 +8,9 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import Notify
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import deferLater
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from keygenreg.database.cancellation import detached
 from keygenreg.database.connection_settings import ConnectionSettings
@@ -20,6 +21,8 @@ from keygenreg.database.transactions import Transaction
 
 FIRST_DELAY = 0.1
 LAST_DELAY = 5.0
+PING_EVERY = 1.0
+PING_PATIENCE = 5.0
 # The server refuses longer payloads.
 LONGEST_PAYLOAD = 7999
 
@@ -50,6 +53,7 @@ class Listener:
     Messages sent while it is not connected are lost. So :meth:`watch` tells of both: when ``lost`` is called, caches
     must be bypassed; when ``connected`` is called, also for the first time, everything cached before is suspect.
     Callbacks run in the reactor's thread, in the order of sending; an exception of one is logged and harms no other.
+    The connection is tried every second: one that says nothing for five more counts as lost.
     """
 
     def __init__(self, reactor: Any, settings: ConnectionSettings) -> None:
@@ -61,6 +65,8 @@ class Listener:
         self._session: Session | None = None
         self._loop: Deferred[None] | None = None
         self._ended: Deferred[None] | None = None
+        self._pinging = LoopingCall(self._ping)
+        self._pinging.clock = reactor
 
     def listen(self, channel: str, callback: Callable[[str], None]) -> None:
         """Call back with the payload of every message on the channel. Before :meth:`start` only.
@@ -96,6 +102,7 @@ class Listener:
                 delay = FIRST_DELAY
                 self._ended = Deferred()
                 self._tell(True)
+                self._pinging.start(PING_EVERY, now=False).addErrback(self._log_defect)
                 await self._ended
                 log.warn("The connection for notifications was lost")
             except (SessionLost, psycopg2.Error) as error:
@@ -128,7 +135,26 @@ class Listener:
             ended, self._ended = self._ended, None
             ended.callback(None)
 
+    def _ping(self) -> Deferred[None] | None:
+        session = self._session
+        if session is None:
+            return None
+        answer = detached(session.run("SELECT 1"), what="trying the connection for notifications")
+        answer.addTimeout(PING_PATIENCE, self._reactor)
+        return answer.addCallbacks(lambda _: None, lambda _: self._give_up(session))
+
+    def _give_up(self, session: Session) -> None:
+        if session is self._session:
+            session.close()
+            self._end(session)
+
+    def _log_defect(self, failure: Failure) -> None:
+        log.failure("The connection for notifications is not tried any more", failure)
+        self._end(self._session)
+
     def _close(self) -> None:
+        if self._pinging.running:
+            self._pinging.stop()
         if self._session is not None:
             self._session.close()
             self._session = None

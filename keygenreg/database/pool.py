@@ -45,6 +45,8 @@ class Database:
     :param statement_timeout: seconds after which the server stops a statement.
     :param observe: told the name and the duration, in seconds, of every statement outside transactions and of every
         transaction (named ``"transaction"``).
+    :param changed: told, as soon as it is committed, what a write has changed, as ``schema/0003_changes.sql`` words it;
+        ``"everything"`` after a write of which nobody knows whether it happened.
     """
 
     def __init__(
@@ -57,12 +59,14 @@ class Database:
         patience: float = 5.0,
         statement_timeout: float = 30.0,
         observe: Callable[[str, float], None] | None = None,
+        changed: Callable[[str], None] | None = None,
     ) -> None:
         async def open_one() -> Session:
             return await open_session(reactor, settings, statement_timeout=statement_timeout)
 
         self._reactor = reactor
         self._observe = observe
+        self._changed = changed
         self._sessions = SessionPool(reactor, open_one, size=connections, waiters=waiters, patience=patience)
         self._stopper = StatementStopper(open_one)
 
@@ -125,8 +129,12 @@ class Database:
             session = await reading.take(self._sessions)
             started = self._reactor.seconds()
             try:
-                return await reading.run(session, sql, values)
+                result = await reading.run(session, sql, values)
+                self._tell(session.take_changes())
+                return result
             except Exception as error:
+                if write and isinstance(error, SessionLost) and not isinstance(error, NeverSent):
+                    self._tell(["everything"])
                 # A read may be sent again over another connection; a write may have happened already.
                 again = is_repeatable(error) or isinstance(error, NeverSent if write else SessionLost)
                 if attempt == ATTEMPTS or not again:
@@ -142,14 +150,23 @@ class Database:
             session = await self._sessions.acquire()
             started = self._reactor.seconds()
             try:
-                return await run_transaction(session, work)
+                result = await run_transaction(session, work)
+                self._tell(session.take_changes())
+                return result
             except Exception as error:
+                if isinstance(error, SessionLost) and not isinstance(error, NeverSent):
+                    self._tell(["everything"])
                 if attempt == ATTEMPTS or not (is_repeatable(error) or isinstance(error, NeverSent)):
                     raise as_failure(error) from error.__cause__
             finally:
                 self._sessions.release(session)
                 self._note("transaction", self._reactor.seconds() - started)
             attempt += 1
+
+    def _tell(self, changes: list[str]) -> None:
+        if self._changed is not None:
+            for change in changes:
+                self._changed(change)
 
     def _note(self, name: str, seconds: float) -> None:
         if seconds > SLOW:

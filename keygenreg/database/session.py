@@ -24,6 +24,8 @@ from keygenreg.database.faults import NeverSent, SessionLost, ends_session
 
 CONNECT_TIMEOUT = 10.0
 _CONNECTION_OK = 0
+CHANGES = "registry_changed "
+"""What notices of triggers about changes begin with, after the word NOTICE."""
 
 log = Logger()
 
@@ -97,6 +99,12 @@ class _Connection(txpostgres.Connection):
         super().close()
 
 
+def told_change(notice: str) -> str | None:
+    """The change that a notice of the server tells of; ``None`` when it is about something else."""
+    _, found, message = notice.partition(CHANGES)
+    return message.strip() if found else None
+
+
 @frozen
 class Result:
     """What a statement gave: its rows, if any, and how many rows it returned or changed."""
@@ -117,6 +125,7 @@ class Session:
         self._reactor = reactor
         self._connection = _Connection(reactor, self._lost, notified)
         self._turn = DeferredLock()
+        self._changes: list[str] = []
 
     async def connect(self, keywords: Mapping[str, Any]) -> None:
         """Open the connection; done once, by :func:`open_session`.
@@ -154,6 +163,7 @@ class Session:
             cursor = self._connection.cursor()
             try:
                 await cursor.execute(sql, params)
+                self._gather_notices()
                 # At once, as a cursor dies with its connection, which may be closed as soon as somebody else runs.
                 return Result(values.rows_of(cursor), cursor.rowcount)
             except Exception as error:
@@ -161,6 +171,17 @@ class Session:
                 raise
         finally:
             self._turn.release()
+
+    def take_changes(self) -> list[str]:
+        """What triggers said, since the last call, that statements have changed; see ``schema/0003_changes.sql``."""
+        changes, self._changes = self._changes, []
+        return changes
+
+    def _gather_notices(self) -> None:
+        notices = self._connection.pollable().notices
+        if notices:
+            self._changes += [change for notice in notices if (change := told_change(notice))]
+            notices.clear()
 
     @property
     def backend(self) -> int:

@@ -88,6 +88,7 @@ async def run_transaction(session: Session, work: Callable[[Transaction], Awaita
     except SessionLost as error:
         raise NeverSent(*error.args) from None
     transaction = Transaction(session)
+    session.take_changes()
     try:
         result = await work(transaction)
         transaction.end()

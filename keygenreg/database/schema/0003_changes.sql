@@ -6,7 +6,7 @@ CREATE FUNCTION tell_change(message text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     told text := coalesce(current_setting('keygenreg.told', true), '');
 BEGIN
-    IF length(told) > 4000 THEN
+    IF length(told) > 1500 THEN
         message := 'everything';
     END IF;
     IF position(message || ';' IN told) > 0 THEN
