@@ -13,9 +13,11 @@ from twisted.logger import Logger
 
 from keygenreg.assembly.bootstrap import create_first_account, signing_key
 from keygenreg.assembly.inheritance import clear_up
+from keygenreg.caches.generations import CHANNEL, Generations
 from keygenreg.database.connection_settings import ConnectionSettings
 from keygenreg.database.embedded import EmbeddedPostgres
 from keygenreg.database.migrate import migrate
+from keygenreg.database.notifications import Listener
 from keygenreg.database.pool import Database
 from keygenreg.settings import Settings
 
@@ -83,3 +85,11 @@ def connect(
         statement_timeout=given.statement_timeout_seconds,
         changed=changed,
     )
+
+
+def listen_for_changes(generations: Generations, login: ConnectionSettings, reactor: Any) -> Listener:
+    """What moves the generations when somebody else has changed something; to be started."""
+    listener = Listener(reactor, login)
+    listener.listen(CHANNEL, generations.move)
+    listener.watch(connected=generations.begin_hearing, lost=generations.end_hearing)
+    return listener

@@ -16,6 +16,7 @@ from keygenreg.assembly.listening import bind
 from keygenreg.assembly.serving import Serving
 from keygenreg.assembly.worker_orders import Orders
 from keygenreg.assembly.workers import Workers
+from keygenreg.caches.generations import shared_memory
 from keygenreg.settings import Settings
 
 _log = Logger()
@@ -60,7 +61,8 @@ class Registry(Service):
             self._serving.start(listener.fileno(), listener.family)
             return
         orders = Orders(self._settings, prepared.login, prepared.signing_key, listener.family)
-        self._serving = Workers(self._reactor, self._settings.server.workers, orders, listener.fileno())
+        workers = self._settings.server.workers
+        self._serving = Workers(self._reactor, workers, orders, listener.fileno(), shared_memory())
         await self._serving.start()
 
     async def _stop(self) -> None:

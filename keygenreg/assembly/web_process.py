@@ -15,6 +15,8 @@ from keygenreg.access.authentication import Authenticator
 from keygenreg.access.passwords import Passwords
 from keygenreg.assembly.engines import find_engines
 from keygenreg.assembly.telemetry import Telemetry
+from keygenreg.caches.generations import Generations
+from keygenreg.database.notifications import Listener
 from keygenreg.database.pool import Database
 from keygenreg.domain.failures import Failure
 from keygenreg.management.errors import as_reply
@@ -47,28 +49,39 @@ class WebProcess:
     database: Database
     threads: tuple[ThreadPool, ...]
     telemetry: Telemetry
+    listener: Listener
 
     def start(self) -> None:
         for pool in self.threads:
             pool.start()
         self.telemetry.start()
+        self.listener.start()
         self.processing.startService()
 
     async def stop(self) -> None:
         """Let running work end, then close the pools."""
         await self.processing.stopService()
+        self.listener.stop()
         await self.database.close()
         self.telemetry.stop()
         for pool in self.threads:
             pool.stop()
 
 
-def build(settings: Settings, database: Database, signing_key: bytes, reactor: Any) -> WebProcess:
+def build(
+    settings: Settings,
+    database: Database,
+    signing_key: bytes,
+    reactor: Any,
+    generations: Generations,
+    listener: Listener,
+) -> WebProcess:
     """
     Put a web process together; nothing runs yet.
 
     :param database: connected to a migrated registry.
     :param signing_key: the installation's, for signed URLs.
+    :param generations: which the listener and the database move.
     """
     disk_pool = ThreadPool(0, _DISK_THREADS, "disk")
     password_pool = ThreadPool(0, _PASSWORD_THREADS, "passwords")
@@ -122,7 +135,7 @@ def build(settings: Settings, database: Database, signing_key: bytes, reactor: A
         observers=telemetry.observers,
     )
     telemetry.watch_connections(lambda: len(site.channels))
-    return WebProcess(site, processing, database, (disk_pool, password_pool, reading_pool), telemetry)
+    return WebProcess(site, processing, database, (disk_pool, password_pool, reading_pool), telemetry, listener)
 
 
 def _refusal(edge: Edge) -> Callable[[Request, Failure], object]:

@@ -15,7 +15,7 @@ from twisted.internet.stdio import StandardIO
 from keygenreg.assembly.log import begin_logging
 from keygenreg.assembly.serving import Serving
 from keygenreg.assembly.worker_orders import Orders
-from keygenreg.assembly.workers import READY, SOCKET_DESCRIPTOR
+from keygenreg.assembly.workers import GENERATIONS_DESCRIPTOR, READY, SOCKET_DESCRIPTOR
 
 
 def _read(count: int) -> bytes:
@@ -52,7 +52,7 @@ def main() -> None:
     orders: Orders = pickle.loads(_read(int.from_bytes(_read(8), "big")))
     settings = orders.own_settings
     begin_logging(settings.logging.level)
-    serving = Serving(settings, orders.login, orders.signing_key, reactor)
+    serving = Serving(settings, orders.login, orders.signing_key, reactor, GENERATIONS_DESCRIPTOR)
 
     def begin() -> None:
         serving.start(SOCKET_DESCRIPTOR, orders.family)

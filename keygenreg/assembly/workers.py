@@ -2,118 +2,245 @@
 
 from __future__ import annotations
 
-import os
-import pickle
 import signal
-import sys
+from collections.abc import Callable
 from typing import Any
 
-from attrs import define, evolve, field
-from twisted.internet.defer import Deferred, FirstError, gatherResults
-from twisted.internet.error import ProcessExitedAlready
+from attrs import define, field
+from prometheus_client import CollectorRegistry, Counter
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, FirstError, gatherResults
 from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
+from keygenreg.assembly.operator_endpoint import OperatorEndpoint
+from keygenreg.assembly.telemetry import process_registry
 from keygenreg.assembly.worker_orders import Orders
+from keygenreg.assembly.worker_process import WorkerProcess
+from keygenreg.settings import Settings
+from keygenreg.telemetry.figures import Gathered, snapshot
+from keygenreg.telemetry.metrics import MetricsResource
 
 _log = Logger()
 
-#: Where a worker finds the listening socket; its orders come on standard input, which closes when the daemon dies.
-SOCKET_DESCRIPTOR = 3
-READY = b"ready\n"
-_RESTART_SECONDS = 1.0
-#: What a worker gets beyond its drain time to end by itself, in seconds.
-_PATIENCE = 20.0
+# Seconds.
+FIRST_DELAY = 0.1
+LAST_DELAY = 30.0
+#: A web process that ends sooner than this doubles the delay before the next one is started.
+STEADY = 30.0
+#: In which a web process that replaces another one has to answer.
+START_PATIENCE = 60.0
+#: What a web process gets beyond its drain time to end by itself.
+END_PATIENCE = 20.0
+#: How often each is asked for its figures, so that little is lost with one that is killed ...
+ASK_EVERY = 5.0
+#: ... and how long somebody who looks at them waits for those of all.
+ASK_PATIENCE = 1.0
+#: Questions without an answer after which a web process is taken for hung.
+MOST_UNANSWERED = 12
 
 
-class _Worker(ProcessProtocol):
-    """``ready`` fires, or fails if it ends before; ``ended`` fires with the reason."""
+@define(eq=False)
+class _Place:
+    """One of the web processes that there should be, whichever has its place at the moment."""
 
-    def __init__(self, orders: Orders) -> None:
-        self.number = orders.number
-        self._orders = pickle.dumps(orders)
-        self.ready: Deferred[None] = Deferred()
-        self.ended: Deferred[str] = Deferred()
+    worker: WorkerProcess | None = None
+    delay: float = FIRST_DELAY
+    born: float = 0.0
+    restart: IDelayedCall | None = None
 
-    def connectionMade(self) -> None:
-        self.transport.write(len(self._orders).to_bytes(8, "big") + self._orders)
-
-    def childDataReceived(self, childFD: int, data: bytes) -> None:
-        if not self.ready.called:
-            self.ready.callback(None)
-
-    def processEnded(self, reason: Failure) -> None:
-        if not self.ready.called:
-            self.ready.errback(reason)
-        self.ended.callback(reason.getErrorMessage())
-
-    def signal(self, number: signal.Signals) -> None:
-        try:
-            self.transport.signalProcess(number)
-        except ProcessExitedAlready:
-            return
+    def cancel_restart(self) -> None:
+        if self.restart is not None and self.restart.active():
+            self.restart.cancel()
 
 
-@define
+@define(eq=False)
 class Workers:
     """
-    A number of web processes on one socket.
+    A number of web processes on one socket: :meth:`load`, :meth:`start`, :meth:`stop`, each once.
 
-    :param orders: what each is told, pickled: it crosses a pipe between our own processes only.
+    :param listener: descriptor of the listening socket.
     """
 
     reactor: Any
-    number: int
-    orders: Orders = field(repr=False)
-    descriptor: int
-    _running: set[_Worker] = field(factory=set, init=False)
-    _restarts: set[IDelayedCall] = field(factory=set, init=False)
+    settings: Settings
+    listener: int
+    _orders: Orders | None = field(default=None, init=False, repr=False)
+    _places: list[_Place] = field(factory=list, init=False)
+    _running: set[WorkerProcess] = field(factory=set, init=False)
     _stopping: bool = field(default=False, init=False)
+    _replacing: Deferred[None] | None = field(default=None, init=False)
+    _again: bool = field(default=False, init=False)
+    _figures: Gathered = field(factory=Gathered, init=False)
+    _own: CollectorRegistry = field(factory=process_registry, init=False)
+    _ends: Counter = field(init=False)
+    _endpoint: OperatorEndpoint = field(init=False)
+    _asking: LoopingCall = field(init=False)
 
-    async def start(self) -> None:
-        """Start all; returns when each answers. Raises ProcessTerminated when one of them ends instead."""
+    def __attrs_post_init__(self) -> None:
+        self._ends = Counter("keygenreg_web_process_ends", "Web processes that ended unasked", registry=self._own)
+        shown = CollectorRegistry()
+        shown.register(self._figures)
+        self._endpoint = OperatorEndpoint(self.settings.operator, self.reactor, MetricsResource(shown, self.refresh))
+        self._asking = LoopingCall(self._ask)
+        self._asking.clock = self.reactor
+
+    # Start
+
+    def load(self) -> None:
+        """Start the programs, which load while the database starts."""
+        for _ in range(self.settings.server.workers):
+            place = _Place()
+            self._places.append(place)
+            place.worker = self._spawn()
+            place.born = self.reactor.seconds()
+
+    async def start(self, orders: Orders) -> None:
+        """Let all serve; returns when each answers. Raises ProcessTerminated when one of them ends instead."""
+        self._orders = orders
+        first = [place.worker for place in self._places]
+        for worker in first:
+            worker.give(orders)
         try:
-            await gatherResults([self._spawn(number).ready for number in range(self.number)], consumeErrors=True)
+            await gatherResults([worker.ready for worker in first], consumeErrors=True)
         except FirstError as error:
             raise error.subFailure.value from None
+        self._endpoint.start()
+        self._asking.start(ASK_EVERY, now=False)
 
-    def _spawn(self, number: int) -> _Worker:
-        worker = _Worker(evolve(self.orders, number=number))
+    def _spawn(self) -> WorkerProcess:
+        taken = {worker.number for worker in self._running}
+        number = next(number for number in range(len(taken) + 1) if number not in taken)
+        worker = WorkerProcess(number, self._told)
         self._running.add(worker)
         worker.ended.addCallback(self._ended, worker)
-        self.reactor.spawnProcess(
-            worker,
-            sys.executable,
-            [sys.executable, "-m", "keygenreg.assembly.worker"],
-            env=dict(os.environ),
-            childFDs={0: "w", 1: 1, 2: 2, SOCKET_DESCRIPTOR: self.descriptor, SOCKET_DESCRIPTOR + 1: "r"},
-        )
+        worker.start(self.reactor, self.listener)
+        if self._orders is not None:
+            worker.give(self._orders)
         return worker
 
-    def _ended(self, why: str, worker: _Worker) -> None:
-        self._running.discard(worker)
-        if self._stopping:
-            return
-        _log.error("Web process {number} ended ({why}); starting another", number=worker.number, why=why)
-        self._restarts.add(self.reactor.callLater(_RESTART_SECONDS, self._replace, worker.number))
+    # Supervision
 
-    def _replace(self, number: int) -> None:
-        self._restarts = {call for call in self._restarts if call.active()}
+    def _ended(self, why: str, worker: WorkerProcess) -> None:
+        self._running.discard(worker)
+        self._figures.retire(worker)
+        place = next((place for place in self._places if place.worker is worker), None)
+        if place is None or self._stopping or self._orders is None:
+            return
+        self._ends.inc()
+        if self.reactor.seconds() - place.born > STEADY:
+            place.delay = FIRST_DELAY
+        _log.error(
+            "Web process {number} ended ({why}); another one starts in {delay} seconds",
+            number=worker.number,
+            why=why,
+            delay=place.delay,
+        )
+        place.worker = None
+        place.restart = self.reactor.callLater(place.delay, self._fill, place)
+        place.delay = min(max(place.delay * 2, 1.0), LAST_DELAY)
+
+    def _fill(self, place: _Place) -> None:
+        place.worker = self._spawn()
+        place.born = self.reactor.seconds()
         # Should it end before it is ready, it is replaced like any other.
-        self._spawn(number).ready.addErrback(lambda _: None)
+        place.worker.ready.addErrback(lambda _: None)
+
+    # Replacement
+
+    def replace(self, fresh: Settings) -> None:
+        """
+        Put a new web process into the place of each, one after the other: it answers before the old one takes no more
+        connections. When the first of them cannot start, the old ones go on.
+        """
+        if self._orders is None or self._stopping:
+            return
+        self._orders = self._orders.renewed(fresh)
+        if self._replacing is not None:
+            self._again = True
+            return
+        self._replacing = Deferred.fromCoroutine(self._replace_all())
+        self._replacing.addErrback(lambda reason: reason.trap(CancelledError) and None)
+        self._replacing.addErrback(lambda reason: _log.failure("Web processes cannot be replaced", failure=reason))
+
+    async def _replace_all(self) -> None:
+        self._again = True
+        try:
+            while self._again:
+                self._again = False
+                for place in self._places:
+                    if not await self._replace_one(place):
+                        return
+                _log.info("All web processes were replaced")
+        finally:
+            self._replacing = None
+
+    async def _replace_one(self, place: _Place) -> bool:
+        fresh = self._spawn()
+        patience = self.reactor.callLater(START_PATIENCE, fresh.signal, signal.SIGKILL)
+        try:
+            await fresh.ready
+        except CancelledError:
+            raise
+        except Exception as error:
+            _log.error("A new web process does not start ({why}); the old ones go on", why=str(error))
+            return False
+        finally:
+            if patience.active():
+                patience.cancel()
+        place.cancel_restart()
+        old, place.worker = place.worker, fresh
+        place.born, place.delay = self.reactor.seconds(), FIRST_DELAY
+        if old is not None:
+            old.leave()
+        return True
+
+    def reopen_logs(self) -> None:
+        """Let each go on in a new access log."""
+        for worker in self._running:
+            if worker.is_ready:
+                worker.signal(signal.SIGHUP)
+
+    # Figures
+
+    def _told(self, worker: WorkerProcess, figures: bytes) -> None:
+        self._figures.take(worker, str(worker.number), figures)
+
+    def _ask(self) -> list[Deferred[None]]:
+        asked = []
+        for worker in list(self._running):
+            if worker.unanswered >= MOST_UNANSWERED:
+                _log.error("Web process {number} does not react; it is killed", number=worker.number)
+                worker.signal(signal.SIGKILL)
+            elif worker.is_ready:
+                asked.append(worker.ask_figures())
+        return asked
+
+    async def refresh(self) -> None:
+        """Bring the sums up to date; what does not answer soon counts as it last was."""
+        self._figures.take(self, "daemon", snapshot(self._own))
+        answers = DeferredList(
+            [worker.ask_figures() for worker in self._running if worker.is_ready], consumeErrors=True
+        )
+        answers.addTimeout(ASK_PATIENCE, self.reactor, onTimeoutCancel=lambda result, _seconds: result)
+        await answers
+
+    # Stop
 
     async def stop(self) -> None:
         """Ask all to drain and end; returns when they have, in the end by force."""
         self._stopping = True
-        for call in self._restarts:
-            if call.active():
-                call.cancel()
+        self._endpoint.stop()
+        if self._asking.running:
+            self._asking.stop()
+        if self._replacing is not None:
+            self._replacing.cancel()
+        for place in self._places:
+            place.cancel_restart()
         leaving = list(self._running)
         for worker in leaving:
             worker.signal(signal.SIGTERM)
-        force = self.reactor.callLater(self.orders.settings.server.drain_seconds + _PATIENCE, self._kill)
+        force = self.reactor.callLater(self.settings.server.drain_seconds + END_PATIENCE, self._kill)
         for worker in leaving:
             await worker.ended
         if force.active():
