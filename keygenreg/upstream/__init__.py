@@ -1,1 +1,1 @@
-"""Other registries as this daemon reads them: addresses, connections, failures."""
+"""Requests to other registries: where they may go, how many at once, how long they may take."""

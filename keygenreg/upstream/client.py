@@ -1,0 +1,261 @@
+"""Requests to one upstream: within its rules, its breaker and its bounds, with our credentials and nobody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attrs import define, field, frozen
+from twisted.internet.defer import CancelledError
+from twisted.internet.defer import TimeoutError as DeferredTimeout
+from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
+from twisted.internet.error import TimeoutError as ConnectTimeout
+from twisted.python.failure import Failure as Reason
+from twisted.web.client import ResponseFailed, ResponseNeverReceived
+from twisted.web.iweb import UNKNOWN_LENGTH, IResponse
+
+from keygenreg import __version__
+from keygenreg.upstream.addresses import AddressRules, Target, join
+from keygenreg.upstream.agent import CODING, WANTED_CODING, http_client
+from keygenreg.upstream.breaker import Breaker
+from keygenreg.upstream.failures import BadStatus, Broken, Refused, Unreachable, UpstreamFailure
+from keygenreg.upstream.receiving import Gathering, Receiver
+from keygenreg.upstream.slots import Slots
+
+USER_AGENT = f"keygenreg/{__version__} (mirror)"
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 5
+_LONGEST_WAIT = 3600
+
+
+@frozen
+class Limits:
+    """
+    Bounds of one upstream. Times in seconds, sizes in bytes.
+
+    ``connect`` is for one connection, ``first_byte`` from sending a request to the head of its answer, ``idle`` the
+    time in which some of the body must come. ``documents`` and ``files`` may be under way at the same time.
+    """
+
+    connect: float = 5.0
+    first_byte: float = 10.0
+    idle: float = 30.0
+    documents: int = 16
+    files: int = 16
+    document_bytes: int = 64 * 1024 * 1024
+    file_bytes: int = 5 * 1024**3
+
+
+@frozen
+class Document:
+    """An answer read whole: 200 with its ``body``, 304 and 404 (for 410 too) without. Header names in lower case."""
+
+    status: int
+    url: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+@frozen(eq=False)
+class Arrival:
+    """The head of a file that is about to arrive: ``size`` in bytes, None when upstream does not say."""
+
+    url: str
+    size: int | None
+    headers: Mapping[str, str]
+    _response: IResponse
+
+    def deliver(self, receiver: Receiver) -> None:
+        """Let the body flow into a receiver; must be called, if only to give it up."""
+        self._response.deliverBody(receiver)
+
+
+@define(eq=False)
+class UpstreamClient:
+    """
+    :param authorization: value of the Authorization field, sent to the origin of ``rules.index`` only.
+    """
+
+    reactor: Any
+    rules: AddressRules
+    limits: Limits = Limits()
+    authorization: str | None = field(default=None, repr=False)
+    documents: Slots = field(init=False)
+    files: Slots = field(init=False)
+    _breakers: dict[str, Breaker] = field(factory=dict, init=False)
+    _client: Any = field(init=False)
+    _pool: Any = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.documents, self.files = Slots(self.limits.documents), Slots(self.limits.files)
+        self._client, self._pool = http_client(self.reactor, self.rules, connect_seconds=self.limits.connect)
+
+    def breaker(self, origin: str) -> Breaker:
+        """The breaker of one of the upstream's hosts; there are as many as allowed hosts."""
+        return self._breakers.setdefault(origin, Breaker(self.reactor.seconds))
+
+    @property
+    def states(self) -> dict[str, str]:
+        """The state of each host's circuit."""
+        return {origin: breaker.state for origin, breaker in self._breakers.items()}
+
+    async def document(
+        self, url: str, *, accept: str, etag: str | None = None, last_modified: str | None = None
+    ) -> Document:
+        """
+        Read a document; with validators of the copy at hand, conditionally.
+
+        :raises UpstreamFailure: there is none to be had.
+        """
+        headers = {"Accept": accept, WANTED_CODING.decode(): "gzip"}
+        if etag:
+            headers["If-None-Match"] = etag
+        if last_modified:
+            headers["If-Modified-Since"] = last_modified
+        async with self.documents.slot():
+            target, response = await self._follow(url, headers)
+            fields = _fields(response)
+            if response.code in (304, 404, 410):
+                self._whole(target, response)
+                return Document(404 if response.code == 410 else response.code, target.url, fields)
+            if response.code != 200:
+                raise self._bad_status(target, response, fields)
+            try:
+                gathering = Gathering(fields.get(CODING.decode(), ""), self.limits.document_bytes)
+            except UpstreamFailure:
+                _drop(self.reactor, response)
+                raise
+            receiver = Receiver(self.reactor, gathering.take, self.limits.idle)
+            receiver.done.addTimeout(self.limits.idle * 4, self.reactor)
+            await self._received(target, response, receiver)
+            return Document(200, target.url, fields, gathering.whole())
+
+    async def file(self, url: str, on_head: Callable[[Arrival], Receiver]) -> None:
+        """
+        Fetch a file; returns when its last byte has been delivered.
+
+        :param on_head: called with the head; gives the receiver that takes the body.
+        :raises UpstreamFailure: as it happens, before or in the middle. What ``on_head`` raises comes out too.
+        """
+        async with self.files.slot():
+            target, response = await self._follow(url, {"Accept": "*/*", WANTED_CODING.decode(): "identity"})
+            fields = _fields(response)
+            if response.code != 200:
+                raise self._bad_status(target, response, fields)
+            size = None if response.length is UNKNOWN_LENGTH else response.length
+            try:
+                if fields.get(CODING.decode(), "") not in ("", "identity"):
+                    raise Broken("The upstream encodes files that were asked for as they are.")
+                receiver = on_head(Arrival(target.url, size, fields, response))
+            except BaseException:
+                _drop(self.reactor, response)
+                raise
+            await self._received(target, response, receiver)
+
+    async def close(self) -> None:
+        """Close idle connections; those in use end with their requests."""
+        await self._pool.closeCachedConnections()
+
+    async def _follow(self, url: str, headers: dict[str, str]) -> tuple[Target, IResponse]:
+        """The first answer that is no redirect, each hop checked anew."""
+        target = self.rules.check(url)
+        for _ in range(_MOST_REDIRECTS + 1):
+            response = await self._send(target, headers)
+            if response.code not in _REDIRECTS:
+                return target, response
+            location = _fields(response).get("location", "")
+            self._whole(target, response)
+            target = self.rules.check(join(target.url, location), came_from=target)
+        raise Refused("The upstream redirects without end.")
+
+    async def _send(self, target: Target, headers: dict[str, str]) -> IResponse:
+        breaker = self.breaker(target.origin)
+        breaker.admit()
+        sent = {"User-Agent": USER_AGENT, **headers}
+        if self.authorization and target.origin == self.rules.index.origin:
+            sent["Authorization"] = self.authorization
+        try:
+            asking = self._client.get(
+                target.url, headers=sent, allow_redirects=False, unbuffered=True, reactor=self.reactor
+            )
+            asking.addTimeout(self.limits.connect + self.limits.first_byte, self.reactor)
+            response = await asking
+        except CancelledError:
+            breaker.abandoned()
+            raise
+        except Exception as error:
+            failure = _as_failure(error, target)
+            if isinstance(failure, Refused):
+                breaker.abandoned()
+            else:
+                breaker.failed()
+            raise failure from None
+        if response.code >= 500 or response.code == 429:
+            breaker.failed(_retry_after(_fields(response)))
+        else:
+            breaker.answered()
+        return response
+
+    async def _received(self, target: Target, response: IResponse, receiver: Receiver) -> None:
+        response.deliverBody(receiver)
+        try:
+            await receiver.done
+        except CancelledError:
+            receiver.transport.stopProducing()
+            raise
+        except DeferredTimeout:
+            receiver.transport.stopProducing()
+            self.breaker(target.origin).failed()
+            raise Broken("The upstream's answer took too long.") from None
+        except Broken:
+            self.breaker(target.origin).failed()
+            raise
+        self.breaker(target.origin).succeeded()
+
+    def _whole(self, target: Target, response: IResponse) -> None:
+        """An answer whose head says everything."""
+        self.breaker(target.origin).succeeded()
+        _drop(self.reactor, response)
+
+    def _bad_status(self, target: Target, response: IResponse, fields: Mapping[str, str]) -> BadStatus:
+        _drop(self.reactor, response)
+        return BadStatus(
+            f"{target.origin} answered with status {response.code}.",
+            status=response.code,
+            retry_after=_retry_after(fields),
+        )
+
+
+def _fields(response: IResponse) -> dict[str, str]:
+    return {
+        name.decode("latin-1").lower(): values[-1].decode("latin-1")
+        for name, values in response.headers.getAllRawHeaders()
+    }
+
+
+def _retry_after(fields: Mapping[str, str]) -> int | None:
+    stated = fields.get("retry-after", "").strip()
+    return min(int(stated), _LONGEST_WAIT) if stated.isascii() and stated.isdigit() and len(stated) < 10 else None
+
+
+def _drop(reactor: Any, response: IResponse) -> None:
+    """Read a body that nobody needs if it is small and there already, else close the connection."""
+    receiver = Receiver(reactor, lambda data: None, 1.0)
+    receiver.done.addErrback(lambda reason: None)
+    response.deliverBody(receiver)
+    if response.length is UNKNOWN_LENGTH or response.length > 64 * 1024:
+        receiver.give_up(Broken("Not needed."))
+
+
+def _as_failure(error: Exception, target: Target) -> UpstreamFailure:
+    """What came out of the agent, as one of ours."""
+    while isinstance(error, (ResponseFailed, ResponseNeverReceived)) and error.reasons:
+        reason: Reason = error.reasons[0]
+        error = reason.value
+    if isinstance(error, UpstreamFailure):
+        return error
+    if isinstance(error, (DeferredTimeout, ConnectError, ConnectTimeout, DNSLookupError)):
+        return Unreachable(f"{target.origin} does not answer.")
+    if isinstance(error, ConnectionClosed):
+        return Broken(f"{target.origin} closed the connection without an answer.")
+    return Broken(f"{target.origin} gave no proper answer ({type(error).__name__}).")
