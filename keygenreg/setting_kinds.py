@@ -1,4 +1,4 @@
-"""The kinds of settings: what values they take, and how those are read from TOML or from text."""
+"""The kinds of settings: what values they take, how those are read from TOML or from text; how sections are made."""
 
 from __future__ import annotations
 
@@ -280,3 +280,18 @@ class OrNone:
 
     def to_toml(self, value: Any) -> Any:
         return "" if value is None else self.kind.to_toml(value)
+
+
+def setting(kind: Kind, default: Any, doc: str) -> Any:
+    """A setting: its kind (checked whenever the section is made), its default, and one or two sentences of meaning."""
+    return field(
+        default=default,
+        kw_only=True,
+        validator=lambda _section, _attribute, value: kind.check(value),
+        metadata={"kind": kind, "doc": doc},
+    )
+
+
+def section(cls: type) -> Any:
+    """A table of settings inside another."""
+    return field(factory=cls, kw_only=True, metadata={"section": cls})

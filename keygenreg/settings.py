@@ -8,9 +8,8 @@ names say which.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from attrs import field, frozen
+from attrs import frozen
 
 from keygenreg.setting_kinds import (
     ACCOUNT_REFERENCE,
@@ -19,34 +18,21 @@ from keygenreg.setting_kinds import (
     Choice,
     Flag,
     HttpUrl,
-    Kind,
     Networks,
     Number,
     OrNone,
     PathName,
     Text,
     WholeNumber,
+    section,
+    setting,
 )
+from keygenreg.upstream_settings import Upstream
 
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
 HOUR = 3600
-
-
-def setting(kind: Kind, default: Any, doc: str) -> Any:
-    """A setting: its kind (checked whenever the section is made), its default, and one or two sentences of meaning."""
-    return field(
-        default=default,
-        kw_only=True,
-        validator=lambda _section, _attribute, value: kind.check(value),
-        metadata={"kind": kind, "doc": doc},
-    )
-
-
-def section(cls: type) -> Any:
-    """A table of settings inside another."""
-    return field(factory=cls, kw_only=True, metadata={"section": cls})
 
 
 _SECONDS = Number("seconds", 0.001, 7 * 24 * HOUR)
@@ -146,25 +132,6 @@ class Limits:
     body_seconds: float = setting(_SECONDS, 30.0, "Time in which the next `body_pace_bytes` of a body must come.")
     body_pace_bytes: int = setting(WholeNumber("bytes", 0, GIB), 4 * KIB, "Bytes of a body due in `body_seconds`.")
     send_seconds: float = setting(_SECONDS, 60.0, "How long a client may take no byte of an answer.")
-
-
-@frozen
-class Pypi:
-    """What happens to project names that this registry does not carry."""
-
-    mode: str = setting(
-        Choice("redirect", "deny", refused={"mirror": "redirect or deny, as this version cannot mirror"}),
-        "redirect",
-        "Send clients on to the index below, or answer 404.",
-    )
-    url: str = setting(HttpUrl(path=True), "https://pypi.org/simple/", "The Simple index that names are looked up in.")
-
-
-@frozen
-class Upstream:
-    """Other registries."""
-
-    pypi: Pypi = section(Pypi)
 
 
 @frozen

@@ -33,7 +33,8 @@ def written(tmp_path: Path, text: str) -> Path:
 def flat(document: dict, path: str = "") -> dict[str, object]:
     found: dict[str, object] = {}
     for key, value in document.items():
-        found |= flat(value, f"{path}{key}.") if isinstance(value, dict) else {path + key: value}
+        within = isinstance(value, dict) and path + key not in KNOWN
+        found |= flat(value, f"{path}{key}.") if within else {path + key: value}
     return found
 
 
@@ -120,7 +121,13 @@ class TestRefusals:
             ("[delivery]\nlink_seconds = 3600.5\n", "delivery.link_seconds: expected a whole number of seconds"),
             ("[security]\nuniform_password_errors = 1\n", "expected true or false; got 1"),
             ("[storage]\ndata_dir = ''\n", "storage.data_dir: expected the path of a directory"),
-            ("[upstream.pypi]\nmode = 'mirror'\n", "expected redirect or deny, as this version cannot mirror"),
+            ("[upstream.npm]\nmode = 'redirect'\n", "expected mirror or deny, as clients would keep"),
+            ("[upstream.pypi]\ndeny = ['a b']\n", "upstream.pypi.deny: expected a list of names where *"),
+            ("[upstream.accounts.acme.oci]\nmode = 'deny'\n", "upstream.accounts: expected a setting of an engine"),
+            (
+                "[upstream.accounts.acme.pypi]\nmode = 'both'\n",
+                "upstream.accounts: expected one of redirect, mirror, deny for acme.pypi.mode",
+            ),
             ("port = \n", "is not TOML"),
         ],
     )

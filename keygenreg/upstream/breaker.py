@@ -17,8 +17,8 @@ class Breaker:
     Closed, it lets everything through; after ``threshold`` failures in a row it opens. When its time is over it is half
     open: one request is let through as a probe, whose outcome closes it or opens it for twice as long.
 
-    Every :meth:`admit` that returns is followed by :meth:`answered` and, when the body has come, :meth:`succeeded`; or by
-    :meth:`failed`; or by :meth:`abandoned`.
+    Every :meth:`admit` that returns is followed by :meth:`answered` and, when the body has come, :meth:`succeeded`; or
+    by :meth:`failed`; or by :meth:`abandoned`.
 
     :param clock: seconds; :param shortest: how long it stays open at first, :param longest: and at most, in seconds.
     """
