@@ -218,7 +218,7 @@ class Upstream:
 
     accounts: Mapping[str, Any] = setting(
         Overrides(ENGINES),
-        MappingProxyType({}),
+        {},  # plain, as settings cross a pipe to web processes
         "What is different for single accounts, by id or slug: `[upstream.accounts.acme.pypi]`.",
     )
     pypi: Pypi = section(Pypi)
