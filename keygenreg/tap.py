@@ -6,6 +6,7 @@ import atexit
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,20 +42,24 @@ class Options(TwistedOptions):
     ]
 
     settings: Settings
+    reread: Callable[[], Settings]
 
     def postOptions(self) -> None:
         """:raises UsageError: the settings are wrong; the text is one sentence."""
         given = {setting: self[option] for option, setting in OPTIONS.items()}
         file = self["config"] or os.environ.get("KEYGENREG_CONFIG")
+        # The directory may be another one by then.
+        path = Path(file).absolute() if file else None
+        self.reread = partial(load, file=path, environment=os.environ, options=given)
         try:
-            self.settings = load(file=Path(file) if file else None, environment=os.environ, options=given)
+            self.settings = self.reread()
         except ConfigurationError as error:
             raise UsageError(str(error)) from None
 
 
 def makeService(options: Options) -> IService:
     """The whole daemon; nothing runs before it is started."""
-    return Daemon(make_service(options.settings), reactor, on_failure=_exit_with)
+    return Daemon(make_service(options.settings, reread=options.reread), reactor, on_failure=_exit_with)
 
 
 def _exit_with(status: int) -> None:

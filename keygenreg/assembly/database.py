@@ -39,7 +39,10 @@ def embedded(settings: Settings, reactor: Any) -> EmbeddedPostgres | None:
     """The data directory's own server, not yet started; ``None`` when the settings name another one."""
     if settings.database.url:
         return None
-    connections = settings.server.workers * (settings.database.pool_size + 3) + _SPARE_CONNECTIONS
+    workers = settings.server.workers
+    # While web processes are replaced there are twice as many for a while.
+    processes = 2 * workers if workers > 1 else 1
+    connections = processes * (settings.database.pool_size + 3) + _SPARE_CONNECTIONS
     return EmbeddedPostgres(settings.storage.data_dir, reactor, max_connections=connections)
 
 

@@ -12,13 +12,21 @@ from twisted.logger import (
     textFileLogObserver,
 )
 
+_least = LogLevelFilterPredicate()
+
 
 def begin_logging(level: str) -> None:
     """Write messages of a level and above to standard error; what others print stays where they print it."""
-    least = LogLevelFilterPredicate(LogLevel.lookupByName(level))
+    set_level(level)
+    observer = FilteringLogObserver(textFileLogObserver(sys.stderr), [_least])
+    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
+
+
+def set_level(level: str) -> None:
+    """Write messages of this level and above from now on; of no effect where somebody else began the logging."""
+    _least.clearLogLevels()
+    _least.setLogLevelForNamespace("", LogLevel.lookupByName(level))
     if level == "info":
         # Twisted tells of every factory and port, which says nothing to operators.
         for namespace in ("twisted", "log_legacy"):
-            least.setLogLevelForNamespace(namespace, LogLevel.warn)
-    observer = FilteringLogObserver(textFileLogObserver(sys.stderr), [least])
-    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
+            _least.setLogLevelForNamespace(namespace, LogLevel.warn)

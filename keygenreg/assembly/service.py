@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import IService, Service
@@ -12,11 +13,14 @@ from twisted.logger import Logger
 
 from keygenreg.assembly.bootstrap import FIRST_ADMIN_FILE
 from keygenreg.assembly.database import Prepared, embedded, prepare
+from keygenreg.assembly.hang_up import HangUp
 from keygenreg.assembly.listening import bind
+from keygenreg.assembly.log import set_level
 from keygenreg.assembly.serving import Serving
 from keygenreg.assembly.worker_orders import Orders
 from keygenreg.assembly.workers import Workers
 from keygenreg.caches.generations import shared_memory
+from keygenreg.configuration import ConfigurationError
 from keygenreg.settings import Settings
 
 _log = Logger()
@@ -27,27 +31,37 @@ class Registry(Service):
     The whole daemon.
 
     ``startService`` returns a Deferred that fires when it answers, or fails with the reason why it cannot;
-    ``stopService`` may be called at any time and returns one that fires when all is ended.
+    ``stopService`` may be called at any time and returns one that fires when all is ended. SIGHUP reopens logs and
+    replaces the web processes by new ones under the settings as they are then.
+
+    :param reread: reads the settings again; raises ConfigurationError.
     """
 
-    def __init__(self, settings: Settings, reactor: Any) -> None:
+    def __init__(self, settings: Settings, reactor: Any, reread: Callable[[], Settings] | None = None) -> None:
         self._settings = settings
+        self._reread = reread
         self._reactor = reactor
         self._server = embedded(settings, reactor)
         self._listener: socket.socket | None = None
         self._serving: Serving | Workers | None = None
+        self._hang_up = HangUp(reactor, self._renew)
 
     def startService(self) -> Deferred[None]:
         super().startService()
+        self._hang_up.start()
         return Deferred.fromCoroutine(self._start())
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
+        self._hang_up.stop()
         return Deferred.fromCoroutine(self._stop())
 
     async def _start(self) -> None:
         server = self._settings.server
         self._listener = bind(server.host, server.port)
+        if server.workers > 1:
+            self._serving = Workers(self._reactor, self._settings, self._listener.fileno(), shared_memory())
+            self._serving.load()
         prepared = await prepare(self._settings, self._server, self._reactor)
         if prepared.first_admin is not None:
             self._introduce(prepared.first_admin)
@@ -56,14 +70,27 @@ class Registry(Service):
         _log.info("keygenreg answers at {host} port {port}", host=host, port=port)
 
     async def _serve(self, prepared: Prepared, listener: socket.socket) -> None:
-        if self._settings.server.workers == 1:
-            self._serving = Serving(self._settings, prepared.login, prepared.signing_key, self._reactor)
-            self._serving.start(listener.fileno(), listener.family)
+        if isinstance(self._serving, Workers):
+            orders = Orders(self._settings, prepared.login, prepared.signing_key, listener.family)
+            await self._serving.start(orders)
             return
-        orders = Orders(self._settings, prepared.login, prepared.signing_key, listener.family)
-        workers = self._settings.server.workers
-        self._serving = Workers(self._reactor, workers, orders, listener.fileno(), shared_memory())
-        await self._serving.start()
+        self._serving = Serving(self._settings, prepared.login, prepared.signing_key, self._reactor)
+        self._serving.start(listener.fileno(), listener.family)
+
+    def _renew(self) -> None:
+        if self._serving is None:
+            return
+        self._serving.reopen_log()
+        try:
+            fresh = self._settings if self._reread is None else self._reread()
+        except ConfigurationError as error:
+            _log.error("The settings are wrong, and stay as they were: {error}", error=str(error))
+            return
+        set_level(fresh.logging.level)
+        if isinstance(self._serving, Workers):
+            self._serving.replace(fresh)
+        else:
+            _log.info("The access log was opened again; with server.workers above 1 the web processes were replaced")
 
     async def _stop(self) -> None:
         if self._listener is not None:
@@ -84,8 +111,14 @@ class Registry(Service):
         )
 
 
-def make_service(settings: Settings, reactor: Any = None) -> IService:
-    """The daemon for these settings; nothing happens before ``startService``."""
+def make_service(
+    settings: Settings, reactor: Any = None, *, reread: Callable[[], Settings] | None = None
+) -> IService:
+    """
+    The daemon for these settings; nothing happens before ``startService``.
+
+    :param reread: reads the settings again, when SIGHUP asks for it.
+    """
     if reactor is None:
         from twisted.internet import reactor  # the plugin and the command choose one; this is the default
-    return Registry(settings, reactor)
+    return Registry(settings, reactor, reread)

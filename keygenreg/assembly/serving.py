@@ -43,17 +43,44 @@ class Serving:
         self._process.start()
         self._port = adopt(self.reactor, descriptor, family, self._process.site)
 
+    def figures(self) -> bytes:
+        """What is counted here, as :meth:`keygenreg.assembly.telemetry.Telemetry.figures`; once started."""
+        return self._process.telemetry.figures()
+
+    def reopen_log(self) -> None:
+        """Go on in a new access log, after the old one was moved away."""
+        if self._process is not None:
+            self._process.telemetry.reopen()
+
+    async def leave(self) -> None:
+        """
+        Make room for another process on the same socket without any client noticing: every further answer is the last
+        one of its connection and says so. Returns when there are none left, or after ``server.drain_seconds``, in which
+        a connection stays open though nothing is asked on it: closed by us, it could break under a request on its way.
+        """
+        await self._stop_listening()
+        self._process.site.draining = True
+        await self._connections_ended()
+
     async def stop(self) -> None:
         """Take no new connections, let answers and uploads under way finish for a while, then close everything."""
-        if self._port is not None:
-            await self._port.stopListening()
+        await self._stop_listening()
         if self._process is None:
             return
         site = self._process.site
         site.drain()
-        deadline = self.reactor.seconds() + self.settings.server.drain_seconds
-        while site.channels and self.reactor.seconds() < deadline:
-            await deferLater(self.reactor, _LOOK_EVERY)
+        await self._connections_ended()
         for channel in list(site.channels):
             channel.transport.abortConnection()
         await self._process.stop()
+
+    async def _stop_listening(self) -> None:
+        port, self._port = self._port, None
+        if port is not None:
+            await port.stopListening()
+
+    async def _connections_ended(self) -> None:
+        site = self._process.site
+        deadline = self.reactor.seconds() + self.settings.server.drain_seconds
+        while site.channels and self.reactor.seconds() < deadline:
+            await deferLater(self.reactor, _LOOK_EVERY)

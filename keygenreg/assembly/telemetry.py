@@ -1,4 +1,4 @@
-"""Metrics, access log and the operator endpoint of one process."""
+"""Metrics and access log of one process."""
 
 from __future__ import annotations
 
@@ -8,17 +8,13 @@ from functools import partial
 from typing import Any, TextIO
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
-from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort
-from twisted.logger import Logger
-from twisted.web.resource import Resource
-from twisted.web.server import Site
 
+from keygenreg.assembly.operator_endpoint import OperatorEndpoint
 from keygenreg.settings import Settings
 from keygenreg.telemetry.access_log import AccessLog
+from keygenreg.telemetry.figures import snapshot
 from keygenreg.telemetry.metrics import Metrics, MetricsResource
 
-_log = Logger()
 #: Paths whose next segment is a secret.
 _SECRET_PATHS = ("/-/uploads/", "/-/blobs/")
 
@@ -28,17 +24,21 @@ def _open(where: str) -> TextIO:
     return os.fdopen(os.dup(1), "w") if where == "-" else open(where, "a", encoding="utf-8")
 
 
+def process_registry() -> CollectorRegistry:
+    """A registry with what the operating system knows of this process."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    return registry
+
+
 class Telemetry:
     """What watches the requests; ``observers`` are the site's."""
 
     def __init__(self, settings: Settings, reactor: Any) -> None:
-        self._operator = settings.operator
-        self._reactor = reactor
-        self._port: IListeningPort | None = None
-        registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        PlatformCollector(registry=registry)
+        registry = process_registry()
         self._metrics = Metrics(registry, reactor)
+        self._endpoint = OperatorEndpoint(settings.operator, reactor, MetricsResource(registry))
         self._access_log: AccessLog | None = None
         where = settings.logging.access_log
         if where:
@@ -49,27 +49,23 @@ class Telemetry:
         """Show what ``count`` says as the number of open connections."""
         self._metrics.watch_connections(count)
 
+    def figures(self) -> bytes:
+        """This process's figures, for :class:`keygenreg.telemetry.figures.Gathered` in the daemon."""
+        return snapshot(self._metrics.registry)
+
+    def reopen(self) -> None:
+        """Go on in a new access log, after the old one was moved away."""
+        if self._access_log is not None:
+            self._access_log.reopen()
+
     def start(self) -> None:
         self._metrics.start()
         if self._access_log is not None:
             self._access_log.start()
-        if self._operator.port:
-            self._listen()
+        self._endpoint.start()
 
     def stop(self) -> None:
         self._metrics.stop()
         if self._access_log is not None:
             self._access_log.stop()
-        if self._port is not None:
-            self._port.stopListening()
-
-    def _listen(self) -> None:
-        root = Resource()
-        root.putChild(b"metrics", MetricsResource(self._metrics.registry))
-        site = Site(root, reactor=self._reactor)
-        site.displayTracebacks = False
-        try:
-            self._port = self._reactor.listenTCP(self._operator.port, site, interface=self._operator.host)
-        except CannotListenError as error:
-            # A second daemon or worker of the machine: what it serves matters more than its figures.
-            _log.warn("No metrics: {error}", error=str(error))
+        self._endpoint.stop()

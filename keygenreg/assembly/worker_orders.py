@@ -10,7 +10,7 @@ from keygenreg.settings import Settings
 
 @frozen
 class Orders:
-    """``family`` is that of the listening socket, as in :mod:`socket`; ``number`` counts web processes from 0."""
+    """``family`` is that of the listening socket, as in :mod:`socket`; ``number`` is the web process's own."""
 
     settings: Settings
     login: ConnectionSettings
@@ -20,8 +20,19 @@ class Orders:
 
     @property
     def own_settings(self) -> Settings:
-        """The settings as they are for this process: its figures are on an operator port of its own."""
-        operator = self.settings.operator
-        if not operator.port:
-            return self.settings
-        return evolve(self.settings, operator=evolve(operator, port=min(operator.port + self.number, 65535)))
+        """The settings as they are for this process: its figures are shown by the daemon, with those of the others."""
+        return evolve(self.settings, operator=evolve(self.settings.operator, port=0))
+
+    def renewed(self, fresh: Settings) -> Orders:
+        """
+        Orders for the web processes to come, by settings that were read again.
+
+        What the daemon itself was started with stays: where it listens, how many web processes, directory, database.
+        """
+        return evolve(self, settings=with_fixed(fresh, self.settings))
+
+
+def with_fixed(fresh: Settings, old: Settings) -> Settings:
+    """``fresh`` with those values of ``old`` that only a new start of the daemon can change."""
+    server = evolve(fresh.server, host=old.server.host, port=old.server.port, workers=old.server.workers)
+    return evolve(fresh, server=server, operator=old.operator, storage=old.storage, database=old.database)

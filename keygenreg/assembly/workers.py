@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field
@@ -12,6 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList, First
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from keygenreg.assembly.operator_endpoint import OperatorEndpoint
 from keygenreg.assembly.telemetry import process_registry
@@ -59,12 +59,13 @@ class Workers:
     """
     A number of web processes on one socket: :meth:`load`, :meth:`start`, :meth:`stop`, each once.
 
-    :param listener: descriptor of the listening socket.
+    :param listener: descriptor of the listening socket; ``generations``: of the memory that all share.
     """
 
     reactor: Any
     settings: Settings
     listener: int
+    generations: int
     _orders: Orders | None = field(default=None, init=False, repr=False)
     _places: list[_Place] = field(factory=list, init=False)
     _running: set[WorkerProcess] = field(factory=set, init=False)
@@ -112,9 +113,9 @@ class Workers:
         taken = {worker.number for worker in self._running}
         number = next(number for number in range(len(taken) + 1) if number not in taken)
         worker = WorkerProcess(number, self._told)
+        worker.start(self.reactor, self.listener, self.generations)
         self._running.add(worker)
         worker.ended.addCallback(self._ended, worker)
-        worker.start(self.reactor, self.listener)
         if self._orders is not None:
             worker.give(self._orders)
         return worker
@@ -130,19 +131,23 @@ class Workers:
         self._ends.inc()
         if self.reactor.seconds() - place.born > STEADY:
             place.delay = FIRST_DELAY
-        _log.error(
-            "Web process {number} ended ({why}); another one starts in {delay} seconds",
-            number=worker.number,
-            why=why,
-            delay=place.delay,
-        )
+        _log.error("Web process {number} ended ({why})", number=worker.number, why=why)
         place.worker = None
+        self._fill_later(place)
+
+    def _fill_later(self, place: _Place) -> None:
+        _log.info("Another web process starts in {delay} seconds", delay=place.delay)
         place.restart = self.reactor.callLater(place.delay, self._fill, place)
         place.delay = min(max(place.delay * 2, 1.0), LAST_DELAY)
 
     def _fill(self, place: _Place) -> None:
-        place.worker = self._spawn()
         place.born = self.reactor.seconds()
+        try:
+            place.worker = self._spawn()
+        except OSError as error:
+            _log.error("No web process can be started: {error}", error=str(error))
+            self._fill_later(place)
+            return
         # Should it end before it is ready, it is replaced like any other.
         place.worker.ready.addErrback(lambda _: None)
 
@@ -160,20 +165,21 @@ class Workers:
             self._again = True
             return
         self._replacing = Deferred.fromCoroutine(self._replace_all())
-        self._replacing.addErrback(lambda reason: reason.trap(CancelledError) and None)
-        self._replacing.addErrback(lambda reason: _log.failure("Web processes cannot be replaced", failure=reason))
+        self._replacing.addBoth(self._replaced)
+
+    def _replaced(self, result: object) -> None:
+        self._replacing = None
+        if isinstance(result, Failure) and not result.check(CancelledError):
+            _log.failure("Web processes cannot be replaced; the old ones go on", failure=result)
 
     async def _replace_all(self) -> None:
         self._again = True
-        try:
-            while self._again:
-                self._again = False
-                for place in self._places:
-                    if not await self._replace_one(place):
-                        return
-                _log.info("All web processes were replaced")
-        finally:
-            self._replacing = None
+        while self._again:
+            self._again = False
+            for place in self._places:
+                if not await self._replace_one(place):
+                    return
+        _log.info("All web processes were replaced")
 
     async def _replace_one(self, place: _Place) -> bool:
         fresh = self._spawn()
@@ -195,7 +201,7 @@ class Workers:
             old.leave()
         return True
 
-    def reopen_logs(self) -> None:
+    def reopen_log(self) -> None:
         """Let each go on in a new access log."""
         for worker in self._running:
             if worker.is_ready:
@@ -206,15 +212,14 @@ class Workers:
     def _told(self, worker: WorkerProcess, figures: bytes) -> None:
         self._figures.take(worker, str(worker.number), figures)
 
-    def _ask(self) -> list[Deferred[None]]:
-        asked = []
+    def _ask(self) -> None:
         for worker in list(self._running):
             if worker.unanswered >= MOST_UNANSWERED:
                 _log.error("Web process {number} does not react; it is killed", number=worker.number)
                 worker.signal(signal.SIGKILL)
             elif worker.is_ready:
-                asked.append(worker.ask_figures())
-        return asked
+                worker.unanswered += 1
+                worker.ask_figures()
 
     async def refresh(self) -> None:
         """Bring the sums up to date; what does not answer soon counts as it last was."""
@@ -239,6 +244,7 @@ class Workers:
             place.cancel_restart()
         leaving = list(self._running)
         for worker in leaving:
+            worker.ready.addErrback(lambda _: None)
             worker.signal(signal.SIGTERM)
         force = self.reactor.callLater(self.settings.server.drain_seconds + END_PATIENCE, self._kill)
         for worker in leaving:

@@ -36,11 +36,16 @@ def setting_option(option: str, metavar: str) -> Callable[[F], F]:
 
 def read_settings(config: Path | None, options: Mapping[str, Any]) -> Settings:
     """The settings, or the end of the process with status 2 and a sentence on standard error."""
-    given = {OPTIONS[parameter.replace("_", "-")]: text for parameter, text in options.items()}
     try:
-        return load(file=config, environment=os.environ, options=given)
+        return load_settings(config, options)
     except ConfigurationError as error:
         give_up(Refusal(BAD_CONFIGURATION, str(error)))
+
+
+def load_settings(config: Path | None, options: Mapping[str, Any]) -> Settings:
+    """The settings. Raises ConfigurationError."""
+    given = {OPTIONS[parameter.replace("_", "-")]: text for parameter, text in options.items()}
+    return load(file=config, environment=os.environ, options=given)
 
 
 def run_or_give_up(reactor: Any, work: Callable[[], Awaitable[T]]) -> T:

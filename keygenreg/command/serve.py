@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from twisted.internet import reactor
 
 from keygenreg.assembly.log import begin_logging
 from keygenreg.assembly.service import make_service
-from keygenreg.command.configured import config_option, read_settings, setting_option
+from keygenreg.command.configured import config_option, load_settings, read_settings, setting_option
 from keygenreg.running import Daemon
 
 
@@ -30,12 +31,13 @@ from keygenreg.running import Daemon
 def serve(config: Path | None, **options: Any) -> None:
     """Serve a registry in the foreground until SIGTERM or SIGINT.
 
-    The log goes to standard error. Without database.url in the settings, PostgreSQL runs embedded in the data
+    The log goes to standard error. SIGHUP reopens the access log and, with several workers, replaces them one after the
+    other under settings read again. Without database.url in the settings, PostgreSQL runs embedded in the data
     directory. Options override KEYGENREG_* variables, which override the file.
     """
     settings = read_settings(config, options)
     begin_logging(settings.logging.level)
-    daemon = Daemon(make_service(settings), reactor)
+    daemon = Daemon(make_service(settings, reread=partial(load_settings, config, options)), reactor)
     reactor.addSystemEventTrigger("before", "shutdown", daemon.stopService)
     reactor.callWhenRunning(daemon.startService)
     reactor.run()

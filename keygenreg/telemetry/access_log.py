@@ -103,10 +103,17 @@ class AccessLog:
         self._close()
 
     def reopen(self) -> None:
-        """Go on in a new file, after the old one was moved away (log rotation)."""
+        """Go on in a new file, after the old one was moved away; in the old one where there cannot be a new one."""
+        if self._sink is None:
+            return
         self.flush()
+        try:
+            fresh = self._open_sink()
+        except OSError:
+            _log.failure("The access log cannot be opened again")
+            return
         self._close()
-        self._sink = self._open_sink()
+        self._sink = fresh
 
     def _close(self) -> None:
         sink, self._sink = self._sink, None

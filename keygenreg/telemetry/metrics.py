@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _LAG_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
@@ -51,6 +53,7 @@ class Metrics:
         self._lag = Histogram(
             "keygenreg_reactor_lag_seconds", "How late timers run", buckets=_LAG_SECONDS, registry=registry
         )
+        self._last_lag = Gauge("keygenreg_reactor_last_lag_seconds", "How late the last timer ran", registry=registry)
         self._expected: float | None = None
         self._measuring = LoopingCall(self._measure)
         self._measuring.clock = clock
@@ -72,7 +75,9 @@ class Metrics:
     def _measure(self) -> None:
         now = self._clock.seconds()
         if self._expected is not None:
-            self._lag.observe(max(0.0, now - self._expected))
+            late = max(0.0, now - self._expected)
+            self._lag.observe(late)
+            self._last_lag.set(late)
         self._expected = now + LAG_INTERVAL
 
     def began(self, request: Counted) -> None:
@@ -93,14 +98,30 @@ class Metrics:
 
 
 class MetricsResource(Resource):
-    """``GET /metrics`` on the operator's endpoint: the Prometheus text format."""
+    """
+    ``GET /metrics`` on the operator's endpoint: the Prometheus text format.
+
+    :param refresh: called before each answer; returns when the registry is up to date.
+    """
 
     isLeaf = True
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, refresh: Callable[[], Awaitable[object]] | None = None) -> None:
         super().__init__()
         self._registry = registry
+        self._refresh = refresh
 
-    def render_GET(self, request) -> bytes:
+    def render_GET(self, request) -> bytes | int:
         request.setHeader(b"Content-Type", CONTENT_TYPE_LATEST.encode("ascii"))
-        return generate_latest(self._registry)
+        if self._refresh is None:
+            return generate_latest(self._registry)
+        left = request.notifyFinish()
+        left.addErrback(lambda _: None)
+        Deferred.fromCoroutine(self._answer(request, left)).addErrback(request.processingFailed)
+        return NOT_DONE_YET
+
+    async def _answer(self, request, left: Deferred) -> None:
+        await self._refresh()
+        if not left.called:
+            request.write(generate_latest(self._registry))
+            request.finish()
