@@ -70,6 +70,8 @@ class ConnectionSettings:
         """
         options = (
             f"-c statement_timeout={int(statement_timeout * 1000)} -c timezone=UTC -c jit=off "
+            # What is prepared is made so that one plan fits all its executions, see prepared_text.
+            "-c plan_cache_mode=force_generic_plan "
             f"-c idle_in_transaction_session_timeout={_IDLE_IN_TRANSACTION}"
         )
         extra = dict(self.extra)

@@ -30,6 +30,10 @@ class NeverSent(SessionLost):
     """The connection was found broken before the statement was sent: it can be tried on another one, write or not."""
 
 
+class StatementOutdated(Exception):
+    """A prepared statement could not be executed because something has changed, and has spoilt its transaction."""
+
+
 def ends_session(error: Error) -> bool:
     """Whether the server says that this connection is over."""
     code = error.pgcode or ""
@@ -37,8 +41,8 @@ def ends_session(error: Error) -> bool:
 
 
 def is_repeatable(error: BaseException) -> bool:
-    """Whether the transaction was undone only because of another one, so that trying again makes sense."""
-    return isinstance(error, (SerializationFailure, DeadlockDetected))
+    """Whether the transaction was undone only because of something else's change, so that trying again makes sense."""
+    return isinstance(error, (SerializationFailure, DeadlockDetected, StatementOutdated))
 
 
 def as_failure(error: Exception) -> Exception:

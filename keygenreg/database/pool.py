@@ -47,6 +47,7 @@ class Database:
         transaction (named ``"transaction"``).
     :param changed: told, as soon as it is committed, what a write has changed, as ``schema/0003_changes.sql`` words it;
         ``"everything"`` after a write of which nobody knows whether it happened.
+    :param prepare: whether reads that repeat are prepared; not with a pooler that shares connections.
     """
 
     def __init__(
@@ -60,9 +61,10 @@ class Database:
         statement_timeout: float = 30.0,
         observe: Callable[[str, float], None] | None = None,
         changed: Callable[[str], None] | None = None,
+        prepare: bool = True,
     ) -> None:
         async def open_one() -> Session:
-            return await open_session(reactor, settings, statement_timeout=statement_timeout)
+            return await open_session(reactor, settings, statement_timeout=statement_timeout, prepare=prepare)
 
         self._reactor = reactor
         self._observe = observe
@@ -129,7 +131,7 @@ class Database:
             session = await reading.take(self._sessions)
             started = self._reactor.seconds()
             try:
-                result = await reading.run(session, sql, values)
+                result = await reading.run(session, sql, values, repeats=not write)
                 self._tell(session.take_changes())
                 return result
             except Exception as error:

@@ -70,11 +70,14 @@ class Reading:
         finally:
             self._place = None
 
-    async def run(self, session: Session, sql: str, params: Mapping[str, Any]) -> Result:
-        """Run the read; returns only when nothing can hit the session's next statement any more."""
+    async def run(self, session: Session, sql: str, params: Mapping[str, Any], *, repeats: bool) -> Result:
+        """Run the read; returns only when nothing can hit the session's next statement any more.
+
+        :param repeats: as in :meth:`Session.run`.
+        """
         self._session = session
         try:
-            return await session.run(sql, params)
+            return await session.run(sql, params, repeats=repeats)
         except Exception:
             if self.left:
                 raise CancelledError() from None

@@ -21,6 +21,7 @@ from txpostgres import txpostgres
 from keygenreg.database import values
 from keygenreg.database.connection_settings import ConnectionSettings
 from keygenreg.database.faults import NeverSent, SessionLost, ends_session
+from keygenreg.database.prepared_statements import PreparedStatements
 
 CONNECT_TIMEOUT = 10.0
 _CONNECTION_OK = 0
@@ -117,15 +118,20 @@ class Session:
     """An open connection. One statement runs at a time, further ones wait for their turn.
 
     Its coroutines must not be cancelled: see ``cancellation``.
+
+    :param prepare: whether repeated reads may be prepared.
     """
 
-    def __init__(self, reactor: Any, notified: Callable[[Notify], None] | None = None) -> None:
+    def __init__(
+        self, reactor: Any, notified: Callable[[Notify], None] | None = None, *, prepare: bool = True
+    ) -> None:
         self.closed = False
         self.on_lost: Callable[[Session], None] | None = None
         self._reactor = reactor
         self._connection = _Connection(reactor, self._lost, notified)
         self._turn = DeferredLock()
         self._changes: list[str] = []
+        self._prepared = PreparedStatements(self._send, self._is_inside, reactor.seconds) if prepare else None
 
     async def connect(self, keywords: Mapping[str, Any]) -> None:
         """Open the connection; done once, by :func:`open_session`.
@@ -147,30 +153,36 @@ class Session:
             raise SessionLost("the connection broke while it was opened")
         values.register(self._connection.pollable())
 
-    async def run(self, sql: str, params: Mapping[str, Any] | None = None) -> Result:
+    async def run(self, sql: str, params: Mapping[str, Any] | None = None, *, repeats: bool = False) -> Result:
         """Run one statement.
 
+        :param repeats: it is a read that is likely to be run again, so that it may be prepared.
         :raises NeverSent: the connection was down already.
         :raises SessionLost: it went down; what the statement did is unknown.
         :raises psycopg2.Error: the server refuses; the session stays usable.
         """
         await self._turn.acquire()
         try:
-            if self.closed or not self._connection.usable():
-                raise NeverSent("the connection is closed")
-            # Before libpq may close the descriptor: the reactor cannot forget it any more afterwards.
-            self._reactor.removeReader(self._connection)
-            cursor = self._connection.cursor()
-            try:
-                await cursor.execute(sql, params)
-                self._gather_notices()
-                # At once, as a cursor dies with its connection, which may be closed as soon as somebody else runs.
-                return Result(values.rows_of(cursor), cursor.rowcount)
-            except Exception as error:
-                self._check(error)
-                raise
+            if repeats and self._prepared is not None:
+                return await self._prepared.run(sql, params or {})
+            return await self._send(sql, params)
         finally:
             self._turn.release()
+
+    async def _send(self, sql: str, params: Mapping[str, Any] | None) -> Result:
+        if self.closed or not self._connection.usable():
+            raise NeverSent("the connection is closed")
+        # Before libpq may close the descriptor: the reactor cannot forget it any more afterwards.
+        self._reactor.removeReader(self._connection)
+        cursor = self._connection.cursor()
+        try:
+            await cursor.execute(sql, params)
+            self._gather_notices()
+            # At once, as a cursor dies with its connection, which may be closed as soon as somebody else runs.
+            return Result(values.rows_of(cursor), cursor.rowcount)
+        except Exception as error:
+            self._check(error)
+            raise
 
     def take_changes(self) -> list[str]:
         """What triggers said, since the last call, that statements have changed; see ``schema/0003_changes.sql``."""
@@ -207,6 +219,11 @@ class Session:
             self._connection.doRead()
         return self.is_idle()
 
+    def _is_inside(self) -> bool:
+        return self._connection.usable() and (
+            self._connection.pollable().info.transaction_status != TRANSACTION_STATUS_IDLE
+        )
+
     def has_failed_transaction(self) -> bool:
         """Whether an error has spoilt the open transaction; COMMIT would quietly roll back."""
         return self._connection.pollable().info.transaction_status == TRANSACTION_STATUS_INERROR
@@ -242,6 +259,7 @@ async def open_session(
     *,
     statement_timeout: float,
     notified: Callable[[Notify], None] | None = None,
+    prepare: bool = True,
 ) -> Session:
     """Connect and log in.
 
@@ -250,7 +268,7 @@ async def open_session(
     """
     keywords = settings.keywords(statement_timeout=statement_timeout)
     keywords |= await _addresses(reactor, settings)
-    session = Session(reactor, notified)
+    session = Session(reactor, notified, prepare=prepare)
     await session.connect(keywords)
     return session
 

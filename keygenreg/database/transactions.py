@@ -10,7 +10,7 @@ from keygenreg.database.cancellation import detached
 from keygenreg.database.faults import NeverSent, SessionLost
 from keygenreg.database.query import Query
 from keygenreg.database.session import Result, Session
-from keygenreg.database.statements import at_most_one, compiled, exactly_one
+from keygenreg.database.statements import at_most_one, changes_data, compiled, exactly_one
 from keygenreg.domain.scope import Scope
 
 T = TypeVar("T")
@@ -66,7 +66,8 @@ class Transaction:
 
     async def _run(self, query: Query, scope: Scope | None, params: dict[str, Any]) -> Result:
         sql, values = compiled(query, scope, params)
-        return await detached(self._open_session().run(sql, values), what=query.name)
+        work = self._open_session().run(sql, values, repeats=not changes_data(query))
+        return await detached(work, what=query.name)
 
     async def _command(self, sql: str) -> None:
         await detached(self._open_session().run(sql), what=sql)
