@@ -9,6 +9,7 @@ from twisted.internet.interfaces import ISSLTransport
 from keygenreg.web.body import Body
 from keygenreg.web.sendfile import FileSender, can_send_files
 from keygenreg.web.slices import SLICE, TLS_SLICE, SlicePusher
+from keygenreg.web.tls_sending import TlsFileSender, can_encrypt_files
 
 
 def send_body(
@@ -24,8 +25,12 @@ def send_body(
     """
     body = Body(parts, fd, on_close, request.channel.site.disk)
     transport = request.channel.transport
+    slice_size = TLS_SLICE if ISSLTransport.providedBy(transport) else SLICE
     # What fits into one slice travels with its head in one write.
-    if fd is not None and sum(map(len, body.parts)) > SLICE and can_send_files(transport):
+    sends_files = fd is not None and sum(map(len, body.parts)) > slice_size
+    if sends_files and can_send_files(transport):
         FileSender(request, body, transport).start()
+    elif sends_files and can_encrypt_files(transport):
+        TlsFileSender(request, body, transport).start()
     else:
-        SlicePusher(request, body, TLS_SLICE if ISSLTransport.providedBy(transport) else SLICE).start()
+        SlicePusher(request, body, slice_size).start()

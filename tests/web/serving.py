@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import socket
 import ssl
 import threading
 import time
-from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from attrs import define, field
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-from OpenSSL.crypto import X509, PKey
 from twisted.internet.defer import Deferred
-from twisted.internet.ssl import CertificateOptions
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web.resource import Resource
 
 from keygenreg.domain.failures import BadRequest, NotFound
@@ -28,7 +22,9 @@ from keygenreg.storage.filesystem import FilesystemBlobStore
 from keygenreg.web.answering import answer
 from keygenreg.web.reply import BlobReply, Reply
 from keygenreg.web.site import EdgeSite
+from keygenreg.web.tls_port import listen_tls
 from keygenreg.web.upload import UploadTarget
+from tests.web.certificates import new_certificate
 
 JSON = (("Content-Type", "application/vnd.api+json"),)
 PATIENCE = 20.0
@@ -129,7 +125,10 @@ class Server:
     """A listening :class:`EdgeSite` in a :class:`~tests.reactor_thread.ReactorThread`."""
 
     def __init__(self, loop, tree: Tree, blobs: FilesystemBlobStore, *, transport: str = "tcp", **options) -> None:
-        """``transport`` is ``tcp``, ``unix`` (never sends from the page cache) or ``tls``."""
+        """
+        ``transport`` is ``tcp``, ``unix`` (never sends from the page cache), ``tls`` (on the socket itself) or
+        ``tls-memory`` (Twisted's own).
+        """
         self.loop, self.tree, self.blobs, self.transport = loop, tree, blobs, transport
         self.observed = Observed()
         self.site = EdgeSite(
@@ -143,14 +142,22 @@ class Server:
         self._port = loop.call(self._listen)
         self.port = getattr(self._port.getHost(), "port", None)
 
+    @property
+    def is_secure(self) -> bool:
+        return self.transport.startswith("tls")
+
     def _listen(self):
         reactor = self.loop.reactor
         if self.transport == "unix":
             return reactor.listenUNIX(str(self.blobs.root.parent / "socket"), self.site)
-        if self.transport == "tls":
-            # As listenSSL would, but on the clock of this reactor: the global one does not run.
-            wrapped = TLSMemoryBIOFactory(self_signed(), False, self.site, clock=reactor)
-            return reactor.listenTCP(0, wrapped, interface="127.0.0.1")
+        if self.is_secure:
+            pem = self_signed()
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                listener.setblocking(False)
+                return listen_tls(
+                    reactor, listener.fileno(), socket.AF_INET, self.site, chain=pem, key=pem,
+                    handshake_seconds=self.site.limits.head_time, on_sockets=self.transport == "tls",
+                )  # fmt: skip
         return reactor.listenTCP(0, self.site, interface="127.0.0.1")
 
     def stop(self) -> None:
@@ -164,7 +171,7 @@ class Server:
             sock.connect(str(self.blobs.root.parent / "socket"))
             return Client(sock)
         sock = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
-        if self.transport == "tls":
+        if self.is_secure:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             sock = context.wrap_socket(sock)
@@ -172,24 +179,13 @@ class Server:
 
 
 @cache
-def self_signed() -> CertificateOptions:
-    """A certificate that nobody trusts."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "t")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    return CertificateOptions(
-        privateKey=PKey.from_cryptography_key(key), certificate=X509.from_cryptography(certificate)
-    )
+def self_signed() -> Path:
+    """A PEM file with a key and a certificate that nobody trusts; gone when the tests are."""
+    folder = TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    file = Path(folder.name) / "both.pem"
+    file.write_bytes(b"".join(new_certificate()))
+    return file
 
 
 class Observed:

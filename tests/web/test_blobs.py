@@ -18,9 +18,9 @@ from tests.web.serving import eventually
 NO_FIXTURE_CHECK = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 
 
-@pytest.fixture(params=["tcp", "unix", "tls"])
+@pytest.fixture(params=["tcp", "unix", "tls", "tls-memory"])
 def server(serve, request):
-    """The same promises whichever sender is chosen: from the page cache, in slices, in slices under TLS."""
+    """The same promises whichever sender is chosen: from the page cache, in slices, both under TLS."""
     return serve(transport=request.param)
 
 

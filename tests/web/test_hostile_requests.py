@@ -115,7 +115,7 @@ def test_unusual_but_clear_requests_are_answered(server, name):
         assert [client.answer().status for _ in range(count)] == [200] * count
 
 
-@pytest.mark.parametrize("transport", ["tls", "unix"])
+@pytest.mark.parametrize("transport", ["tls", "tls-memory", "unix"])
 @pytest.mark.parametrize("name", ["both lengths", "folded field", "LF in a trailer"])
 def test_refusals_are_the_same_on_every_transport(serve, transport, name):
     with serve(transport=transport).connect() as client:

@@ -1,0 +1,91 @@
+"""Listening for TLS on a socket that exists: on sockets themselves, or with Twisted's TLS where that cannot be."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import tcp
+from twisted.internet.interfaces import IListeningPort, IProtocol, IProtocolFactory
+from twisted.protocols.tls import TLSMemoryBIOFactory
+
+from keygenreg.web.tls_context import context_of, options_of
+from keygenreg.web.tls_transport import TlsTransport, can_encrypt_on_sockets
+
+SCRATCH = 64 * 1024
+"""Bytes that senders read from a file at a time: more falls out of the CPU's cache before it is encrypted."""
+
+_SHAKING_PER_TURN = 0.01
+
+
+def listen_tls(
+    reactor: Any,
+    descriptor: int,
+    family: int,
+    factory: IProtocolFactory,
+    *,
+    chain: Path,
+    key: Path,
+    handshake_seconds: float,
+    on_sockets: bool = True,
+) -> IListeningPort:
+    """
+    Serve TLS on a listening socket; the reactor works on a duplicate of it.
+
+    :param chain: the certificate and those between it and its root, PEM.
+    :param key: its private key, PEM, not encrypted; may be the same file.
+    :param handshake_seconds: what a client gets for its handshake.
+    :param on_sockets: whether to use :mod:`keygenreg.web.tls_transport` where it works.
+    :raises OSError, ValueError: the files cannot be used.
+    """
+    if not (on_sockets and can_encrypt_on_sockets()):
+        wrapped = TLSMemoryBIOFactory(options_of(chain, key), False, factory, clock=reactor)
+        return reactor.adoptStreamPort(descriptor, family, wrapped)
+    context = context_of(chain, key)
+    port = TlsPort._fromListeningDescriptor(reactor, descriptor, family, factory)
+    port.prepare(context, handshake_seconds)
+    port.startListening()
+    return port
+
+
+class TlsPort(tcp.Port):
+    """Makes connections that are :class:`TlsTransport`, and keeps handshakes from holding up everything else."""
+
+    _type = "TLS"
+    _shaking = 0.0
+
+    def prepare(self, context: ssl.SSLContext, handshake_seconds: float) -> None:
+        self._context = context
+        self._handshake_seconds = handshake_seconds
+        self._scratch = memoryview(bytearray(SCRATCH))
+
+    def transport(
+        self, accepted: socket.socket, protocol: IProtocol, client: tuple, port: TlsPort, number: int, reactor: Any
+    ) -> TlsTransport:
+        """The transport of one connection; called by ``doRead`` as it would make a ``tcp.Server``."""
+        try:
+            encrypted = self._context.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False)
+        except OSError:
+            # It was reset before we came to it. Twisted expects a transport nevertheless.
+            gone = TlsTransport(socket.socket(self.addressFamily), protocol, client, port, number, reactor)
+            gone.abortConnection()
+            return gone
+        transport = TlsTransport(encrypted, protocol, client, port, number, reactor)
+        transport.scratch = self._scratch
+        transport.begin(self._handshake_seconds)
+        return transport
+
+    def may_shake(self) -> bool:
+        """Whether there is time for another handshake before other connections have their turn."""
+        return self._shaking < _SHAKING_PER_TURN
+
+    def shook(self, seconds: float) -> None:
+        """Count time spent on a handshake."""
+        if not self._shaking:
+            self.reactor.callLater(0, self._next_turn)
+        self._shaking += seconds
+
+    def _next_turn(self) -> None:
+        self._shaking = 0.0
