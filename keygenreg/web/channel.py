@@ -288,7 +288,7 @@ class EdgeChannel(HTTPChannel):
         self.clearLineBuffer()
         self._networkProducer.unregisterProducer()
         self._enter(Phase.CLOSING, self.site.limits.linger_time)
-        if ISSLTransport.providedBy(self.transport):
+        if ISSLTransport.providedBy(self.transport) and not getattr(self.transport, "half_closes", False):
             self.transport.loseConnection()
         else:
             self._networkProducer.resumeProducing()
