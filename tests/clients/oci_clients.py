@@ -7,6 +7,7 @@ import json
 import os
 import re
 import subprocess
+import tarfile
 import time
 from pathlib import Path
 
@@ -244,6 +245,40 @@ class Crane(Client):
 
     def push(self, reference: str) -> Ran:
         return self.run(self.program, "push", "--insecure", "--index", self._pulled, reference)
+
+
+class Helm(Client):
+    """Pulls charts, so it is no client of images."""
+
+    name = "helm"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.program = go_program("helm")
+        self.env |= {
+            "DOCKER_CONFIG": str(folder),
+            "HELM_CONFIG_HOME": str(folder / "config"),
+            "HELM_CACHE_HOME": str(folder / "cache"),
+            "HELM_DATA_HOME": str(folder / "data"),
+        }
+
+    def login(self, registry: str, user: str, password: str) -> Ran:
+        return self.run(self.program, "registry", "login", "--plain-http", "-u", user, "-p", password, registry)
+
+    def pull(self, reference: str, *words: str) -> Ran:
+        self._pulled = self._fresh()
+        self._pulled.mkdir()
+        return self.run(self.program, "pull", "--plain-http", reference, *words, "-d", self._pulled)
+
+    def chart(self, reference: str, *words: str) -> str:
+        """Pull a chart; the text of its template."""
+        self.pull(reference, *words).ok()
+        (archive,) = self._pulled.glob("*.tgz")
+        with tarfile.open(archive) as chart:
+            return chart.extractfile("app/templates/note.yaml").read().decode()
+
+    def show(self, reference: str, *words: str) -> Ran:
+        return self.run(self.program, "show", "chart", "--plain-http", reference, *words)
 
 
 def go_program(name: str) -> str:
