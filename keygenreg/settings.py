@@ -60,6 +60,12 @@ class Server:
     trusted_proxies: tuple[str, ...] = setting(
         Networks(), ("127.0.0.0/8", "::1/128"), "Peers whose `X-Forwarded-*` headers count: addresses or networks."
     )
+    tls_certificate: Path | None = setting(
+        OrNone(PathName("the path of a file")), None, "PEM file of the certificate and its chain. Empty: plain HTTP."
+    )
+    tls_key: Path | None = setting(
+        OrNone(PathName("the path of a file")), None, "PEM file of the certificate's private key; may be the same file."
+    )
     workers: int = setting(WholeNumber("", 1, 256), 1, "Web processes that share the port; about one for each core.")
     drain_seconds: float = setting(_SECONDS, 30.0, "How long a stop waits for answers and uploads under way.")
 
@@ -93,6 +99,9 @@ class Database:
         WholeNumber("", 0, 100_000), 512, "Queries of one process that may wait for a connection; 503 beyond."
     )
     statement_timeout_seconds: float = setting(_SECONDS, 30.0, "A statement that runs longer is cancelled.")
+    prepared_statements: bool = setting(
+        Flag(), True, "Let the server keep the plans of repeated reads. Not with a pooler that shares connections."
+    )
 
 
 @frozen

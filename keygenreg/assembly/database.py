@@ -87,6 +87,7 @@ def connect(
         waiters=given.pool_waiters,
         statement_timeout=given.statement_timeout_seconds,
         changed=changed,
+        prepare=given.prepared_statements,
     )
 
 
