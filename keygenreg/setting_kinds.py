@@ -201,8 +201,8 @@ class Number(_Plain):
 class PathName:
     """The name of a file or directory; a relative one starts at the working directory, ``~`` is the home directory."""
 
-    expectation = "the path of a directory"
-    secret = False
+    expectation: str = "the path of a directory"
+    secret: bool = False
 
     def check(self, value: Any) -> None:
         if not isinstance(value, Path) or "\0" in str(value):

@@ -17,6 +17,7 @@ from keygenreg.assembly.hang_up import HangUp
 from keygenreg.assembly.listening import bind
 from keygenreg.assembly.log import set_level
 from keygenreg.assembly.serving import Serving
+from keygenreg.assembly.tls import tls_files
 from keygenreg.assembly.worker_orders import Orders
 from keygenreg.assembly.workers import Workers
 from keygenreg.caches.generations import shared_memory
@@ -58,6 +59,7 @@ class Registry(Service):
 
     async def _start(self) -> None:
         server = self._settings.server
+        tls_files(server)
         self._listener = bind(server.host, server.port)
         if server.workers > 1:
             self._serving = Workers(self._reactor, self._settings, self._listener.fileno(), shared_memory())
@@ -83,6 +85,9 @@ class Registry(Service):
         self._serving.reopen_log()
         try:
             fresh = self._settings if self._reread is None else self._reread()
+            tls_files(fresh.server)
+            if isinstance(self._serving, Serving):
+                self._serving.reread_certificate()
         except ConfigurationError as error:
             _log.error("The settings are wrong, and stay as they were: {error}", error=str(error))
             return

@@ -10,10 +10,12 @@ from twisted.internet.task import deferLater
 
 from keygenreg.assembly.database import connect, listen_for_changes
 from keygenreg.assembly.listening import adopt
+from keygenreg.assembly.tls import tls_files
 from keygenreg.assembly.web_process import WebProcess, build
 from keygenreg.caches.generations import Generations
 from keygenreg.database.connection_settings import ConnectionSettings
 from keygenreg.settings import Settings
+from keygenreg.web.tls_port import TlsPort, listen_tls
 
 _LOOK_EVERY = 0.05
 
@@ -41,7 +43,19 @@ class Serving:
         listener = listen_for_changes(generations, self.login, self.reactor)
         self._process = build(self.settings, database, self.signing_key, self.reactor, generations, listener)
         self._process.start()
-        self._port = adopt(self.reactor, descriptor, family, self._process.site)
+        files = tls_files(self.settings.server)
+        if files is None:
+            self._port = adopt(self.reactor, descriptor, family, self._process.site)
+        else:
+            self._port = listen_tls(
+                self.reactor,
+                descriptor,
+                family,
+                self._process.site,
+                chain=files.chain,
+                key=files.key,
+                handshake_seconds=self.settings.limits.head_seconds,
+            )
 
     def figures(self) -> bytes:
         """What is counted here, as :meth:`keygenreg.assembly.telemetry.Telemetry.figures`; once started."""
@@ -51,6 +65,12 @@ class Serving:
         """Go on in a new access log, after the old one was moved away."""
         if self._process is not None:
             self._process.telemetry.reopen()
+
+    def reread_certificate(self) -> None:
+        """Show further clients the certificate that is in the files now. Raises ConfigurationError, and keeps the old."""
+        files = tls_files(self.settings.server)
+        if files is not None and isinstance(self._port, TlsPort):
+            self._port.use(files.chain, files.key)
 
     async def leave(self) -> None:
         """

@@ -43,9 +43,9 @@ def listen_tls(
     if not (on_sockets and can_encrypt_on_sockets()):
         wrapped = TLSMemoryBIOFactory(options_of(chain, key), False, factory, clock=reactor)
         return reactor.adoptStreamPort(descriptor, family, wrapped)
-    context = context_of(chain, key)
     port = TlsPort._fromListeningDescriptor(reactor, descriptor, family, factory)
-    port.prepare(context, handshake_seconds)
+    port.handshake_seconds = handshake_seconds
+    port.use(chain, key)
     port.startListening()
     return port
 
@@ -54,12 +54,18 @@ class TlsPort(tcp.Port):
     """Makes connections that are :class:`TlsTransport`, and keeps handshakes from holding up everything else."""
 
     _type = "TLS"
+    handshake_seconds = 20.0
     _shaking = 0.0
+    _context: ssl.SSLContext
+    _scratch: memoryview
 
-    def prepare(self, context: ssl.SSLContext, handshake_seconds: float) -> None:
-        self._context = context
-        self._handshake_seconds = handshake_seconds
+    def use(self, chain: Path, key: Path) -> None:
+        """Show this certificate from now on. Raises OSError or ValueError, and keeps the old one."""
+        self._context = context_of(chain, key)
+
+    def startListening(self) -> None:
         self._scratch = memoryview(bytearray(SCRATCH))
+        super().startListening()
 
     def transport(
         self, accepted: socket.socket, protocol: IProtocol, client: tuple, port: TlsPort, number: int, reactor: Any
@@ -74,7 +80,7 @@ class TlsPort(tcp.Port):
             return gone
         transport = TlsTransport(encrypted, protocol, client, port, number, reactor)
         transport.scratch = self._scratch
-        transport.begin(self._handshake_seconds)
+        transport.begin(self.handshake_seconds)
         return transport
 
     def may_shake(self) -> bool:

@@ -225,6 +225,15 @@ class TlsTransport(tcp.Server):
             self._read_on_again()
         return sent
 
+    def write_now(self, data: bytes) -> None:
+        """Write without waiting for the reactor, where nothing waits before; ``data`` should be a whole answer."""
+        closing = self.disconnecting or self._writeDisconnecting
+        waits = self._handshaking or self.dataBuffer or self._tempDataLen or "doWrite" in self.__dict__
+        if not (closing or waits):
+            sent = self.send_some(memoryview(data))
+            data = data if isinstance(sent, Exception) else data[sent:]
+        self.write(data)
+
     def _read_on_again(self) -> None:
         self._read_wants_write = False
         if not self.disconnecting:
