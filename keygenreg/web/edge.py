@@ -71,9 +71,12 @@ class Edge:
             account_reference=getattr(request, "account_reference", None),
         )
         request.client_address = exchange.client_address or None
+        early = getattr(request, "early_failure", None)
 
         async def run() -> AnyReply:
             try:
+                if early is not None:
+                    raise early
                 reply = await handler(exchange)
             except Failure as failure:
                 reply = with_failure_headers(exchange, failure, failure_form(exchange, failure))

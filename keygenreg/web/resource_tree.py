@@ -50,6 +50,12 @@ def path_parts(path: bytes) -> tuple[str, ...]:
     return parts
 
 
+def _legible_parts(path: bytes) -> tuple[str, ...]:
+    """The segments of a path that :func:`path_parts` refuses, good enough to tell whose path it was meant to be."""
+    parts = (unquote_to_bytes(part).decode("utf-8", "replace") for part in path.split(b"/") if part)
+    return tuple(part.replace("\0", "\ufffd") for part in parts)
+
+
 def place(parts: tuple[str, ...], method: str, host_engine: str | None, engines: Mapping[str, Engine], *,
           singleplayer: bool) -> Place:
     """
@@ -97,7 +103,9 @@ class Tree(Resource):
     The root resource.
 
     :param owners: resources by owner: ``management``, ``signed`` and the keys of the engines.
-    :param refuse: answers a failure that happens before any owner is found.
+    :param refuse: answers a failure that happens before any owner is found. One in a path that is an engine's all the
+        same becomes the request's ``early_failure``, with which :class:`keygenreg.web.edge.Edge` answers instead of the
+        engine's handler, in the engine's form.
     """
 
     isLeaf = True
@@ -119,24 +127,33 @@ class Tree(Resource):
         self._refuse = refuse
 
     def render(self, request: Request) -> object:
+        path, refused = request.uri.partition(b"?")[0], None
         try:
             if not _METHOD.match(request.method):
                 raise BadRequest("The method is not one of HTTP's.", "HTTP_METHOD_INVALID")
-            found = place(
-                path_parts(request.uri.partition(b"?")[0]),
-                request.method.decode("ascii"),
-                self._host_engine(request),
-                self._engines,
-                singleplayer=self._singleplayer,
-            )
+            found = self._place(request, path_parts(path))
         except Failure as failure:
-            return self._refuse(request, failure)
+            refused = failure
+        if refused is not None:
+            try:
+                found = self._place(request, _legible_parts(path))
+            except Failure:
+                return self._refuse(request, refused)
+            if found.owner not in self._engines:
+                return self._refuse(request, refused)
+            # The engine says it in its own form.
+            request.early_failure = refused
         request.account_reference = found.account
         request.engine = found.owner
         # Klein joins these with "/" before it matches a route.
         request.prepath = []
         request.postpath = [part.encode("utf-8") for part in found.path]
         return self._owners[found.owner].render(request)
+
+    def _place(self, request: Request, parts: tuple[str, ...]) -> Place:
+        method = request.method.decode("latin-1")
+        host_engine = self._host_engine(request)
+        return place(parts, method, host_engine, self._engines, singleplayer=self._singleplayer)
 
     def _host_engine(self, request: Request) -> str | None:
         authority = (request.requestHeaders.getRawHeaders("Host") or [""])[0]

@@ -23,7 +23,7 @@ from keygenreg.engines.oci.registry_token import TokenSigner
 from keygenreg.formats.conditional import Outcome, evaluate
 from keygenreg.formats.media_types import JSON, OCTET_STREAM
 from keygenreg.web.artifact_delivery import StoredFile, count_download, link
-from keygenreg.web.edge import AnyReply
+from keygenreg.web.edge import AnyReply, answers_unrouted
 from keygenreg.web.exchange import Exchange
 from keygenreg.web.parts import Parts
 from keygenreg.web.reply import BlobReply, Reply
@@ -249,6 +249,10 @@ def _within(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _finished(reply: AnyReply) -> AnyReply:
     return evolve(reply, headers=(*reply.headers, VERSION))
+
+
+# Only methods that HTTP does not have come here.
+answers_unrouted(OciRoutes.app, as_reply, refusal=_HOW_TO_PUBLISH)
 
 
 def resource(parts: Parts) -> KleinResource:
