@@ -67,7 +67,7 @@ class Serving:
             self._process.telemetry.reopen()
 
     def reread_certificate(self) -> None:
-        """Show new clients the certificate that is in the files now. Raises ConfigurationError, and keeps the old one."""
+        """Show new clients the certificate that is in the files now. On ConfigurationError the old one stays."""
         files = tls_files(self.settings.server)
         if files is not None and isinstance(self._port, TlsPort):
             self._port.use(files.chain, files.key)
