@@ -1,1 +1,1 @@
-"""What is kept of other registries: documents and files, for every engine that passes names on."""
+"""The pass-through mirror: what other registries publish, kept and passed on; engines bring an adapter each."""

@@ -47,6 +47,8 @@ class IncomingFile:
     def __init__(self, path: Path, threads: DiskThreads, hashes: Hashes, on_end: Callable[[], None]) -> None:
         self.path = path
         self.pressure: Pressure | None = None
+        self.on_stored: Callable[[], None] | None = None
+        self.stored = 0
         self.digests: Digests | None = None
         self.adopted = False
         self._threads = threads
@@ -131,10 +133,14 @@ class IncomingFile:
 
     def _job_ended(self, result: Any, done: Deferred[Any]) -> None:
         self._busy = False
-        self._writing_size = 0
+        written, self._writing_size = self._writing_size, 0
         if isinstance(result, Reason) and result.check(OSError):
             _log.failure("An upload cannot be stored", failure=result)
             result = Reason(disk_failure(result.value))
+        elif written and not isinstance(result, Reason):
+            self.stored += written
+            if self.on_stored is not None:
+                self.on_stored()
         if not done.called:
             done.callback(result)
         if self._paused and self._pending_size <= MAX_IN_FLIGHT // 2:

@@ -7,7 +7,7 @@ visible under its digest before ``adopt`` has succeeded, and what ``adopt`` has 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -51,6 +51,12 @@ class Incoming(Protocol):
 
     path: Path
     """After ``finish``: the file, readable by processing; after ``adopt``: the blob's own file."""
+
+    stored: int
+    """How many of the first bytes ``path`` has before ``finish``: what somebody may read of a file that grows."""
+
+    on_stored: Callable[[], None] | None
+    """Called in the reactor thread whenever ``stored`` has grown."""
 
     def write(self, data: bytes) -> None:
         """Take the next bytes. Does nothing once discarded or failed."""

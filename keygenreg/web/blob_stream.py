@@ -15,6 +15,7 @@ from keygenreg.formats.byte_range import (
     unsatisfied_content_range,
 )
 from keygenreg.formats.conditional import Outcome, evaluate, format_http_date, range_applies
+from keygenreg.web.growing import GrowingBlob, send_growing
 from keygenreg.web.refusals import CONTENT_TYPE, document
 from keygenreg.web.reply import BlobReply, Headers
 from keygenreg.web.response_head import is_gone, set_head, without_content
@@ -105,4 +106,7 @@ def stream(request, reply: BlobReply) -> None:
         request.write(b"")
         request.finish()
         return
-    send_body(request, answer.parts, fd=fd, on_close=reply.blob.close)
+    if isinstance(reply.blob, GrowingBlob):
+        send_growing(request, answer.parts, reply.blob)
+    else:
+        send_body(request, answer.parts, fd=fd, on_close=reply.blob.close)

@@ -1,0 +1,132 @@
+"""One engine's mirror as its routes see it: may this be looked up, what does upstream say, give me this file."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from functools import lru_cache
+from uuid import UUID
+
+from attrs import define, field
+
+from keygenreg.domain.account import Account
+from keygenreg.domain.failures import NotFound
+from keygenreg.domain.grant import Grant
+from keygenreg.formats.content_disposition import attachment
+from keygenreg.mirror.adapter import UNTOLD, Adapter
+from keygenreg.mirror.documents import Documents, MirroredDocument
+from keygenreg.mirror.files import FileKey, Files, OpenFile
+from keygenreg.mirror.policy import Policy, policy_of
+from keygenreg.storage.interface import is_sha256
+from keygenreg.upstream_settings import Upstream
+from keygenreg.web.artifact_delivery import etag_of
+from keygenreg.web.reply import BlobReply, Headers
+
+#: A file whose URL tells its content never changes; what is told by name only is asked for again.
+_FOR_GOOD = "private, no-transform, max-age=31536000, immutable"
+_AGAIN = "private, no-transform, no-cache"
+
+
+@define(eq=False)
+class Mirror:
+    """
+    Call :meth:`policy`, then its ``judge(name)`` and ``admit(grant)``, for a name that is not carried here; then
+    :meth:`document` or :meth:`reply`. Claims are looked at again by both.
+    """
+
+    adapter: Adapter
+    documents: Documents
+    files: Files
+    _settings: Upstream
+    _policies: dict[tuple[UUID, str], Policy] = field(factory=dict, init=False)
+
+    def policy(self, account: Account) -> Policy:
+        """What the operator allows an account."""
+        return self.policy_for(account.id, account.slug)
+
+    def policy_for(self, account: UUID, slug: str) -> Policy:
+        found = self._policies.get((account, slug))
+        if found is None:
+            # Most accounts have the same one; equal policies share their upstream's client.
+            found = self._policies[account, slug] = policy_of(self._settings, self.adapter, slug, str(account))
+        return found
+
+    async def document(self, grant: Grant, name: str, variant: str = "") -> MirroredDocument:
+        """
+        What upstream says of a name; for modes that mirror.
+
+        :param name: as the client spells it.
+        :raises Failure: as the policy and :meth:`Documents.get` do.
+        """
+        policy, name = self._admitted(grant, name)
+        return await self.documents.get(policy, grant.account.id, name, variant)
+
+    def warnings(self, document: MirroredDocument) -> Headers:
+        """Header fields that tell of a document past its time (RFC 9111, 5.1; RFC 7234, 5.5)."""
+        if not document.stale:
+            return ()
+        age = max(0, round(self.documents.now() - document.fetched))
+        return (("Age", str(age)), ("Warning", '110 - "Response is stale"'))
+
+    async def open(
+        self,
+        grant: Grant,
+        name: str,
+        key: str,
+        *,
+        digest: str | None = None,
+        variant: str = "",
+        fetch: bool = True,
+    ) -> OpenFile:
+        """A file to be read by the caller, who closes its blob. Parameters as for :meth:`reply`."""
+        policy, name = self._admitted(grant, name)
+        place = FileKey(grant.account.id, self.adapter.engine, name, variant, key)
+        return await self.files.open(policy, place, digest, fetch=fetch)
+
+    async def reply(
+        self,
+        grant: Grant,
+        name: str,
+        key: str,
+        *,
+        digest: str | None = None,
+        variant: str = "",
+        filename: str | None = None,
+        head: bool = False,
+    ) -> BlobReply:
+        """
+        A file of upstream's as the answer: the edge applies ranges and conditions, to one that is still arriving too.
+
+        :param key: as in the listing's files. :param digest: from the URL; None when the URL does not tell it.
+        :param filename: what a browser calls it; None: the key.
+        :param head: a HEAD request, for which nothing is fetched that we do not have.
+        :raises Failure: as the policy and :meth:`Files.open` do.
+        """
+        found = await self.open(grant, name, key, digest=digest, variant=variant, fetch=not head)
+        headers = self._headers(found.digest, found.content_type, filename or key, told=digest)
+        return BlobReply(found.blob, _etag(found.digest), found.modified, headers)
+
+    def _admitted(self, grant: Grant, name: str) -> tuple[Policy, str]:
+        policy, name = self.policy(grant.account), self.adapter.normalize(name)
+        policy.judge(name)
+        if policy.mode != "mirror":
+            raise NotFound(f"There is no {name!r} here.")
+        policy.admit(grant)
+        return policy, name
+
+    @staticmethod
+    def _headers(digest: str, content_type: str, filename: str, *, told: str | None) -> Headers:
+        headers: Headers = (
+            ("Content-Type", content_type),
+            ("Content-Disposition", attachment(filename)),
+            ("Cache-Control", _AGAIN if told in (None, UNTOLD) else _FOR_GOOD),
+            ("Content-Security-Policy", "default-src 'none'; sandbox"),
+        )
+        if is_sha256(digest):
+            encoded = b64encode(bytes.fromhex(digest)).decode("ascii")
+            headers += (("Digest", f"sha-256={encoded}"), ("Repr-Digest", f"sha-256=:{encoded}:"))
+        return headers
+
+
+@lru_cache(maxsize=1024)
+def _etag(digest: str) -> str:
+    return etag_of(digest) if is_sha256(digest) else f'"{digest}"'
