@@ -45,6 +45,11 @@ class Telemetry:
             self._access_log = AccessLog(partial(_open, where), reactor, secret_paths=_SECRET_PATHS)
         self.observers = (self._metrics, *([self._access_log] if self._access_log else []))
 
+    @property
+    def registry(self) -> CollectorRegistry:
+        """Where other parts of the process put their figures."""
+        return self._metrics.registry
+
     def watch_connections(self, count: Callable[[], int]) -> None:
         """Show what ``count`` says as the number of open connections."""
         self._metrics.watch_connections(count)

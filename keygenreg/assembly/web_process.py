@@ -22,11 +22,13 @@ from keygenreg.domain.failures import Failure
 from keygenreg.management.errors import as_reply
 from keygenreg.management.router import resource_of
 from keygenreg.management.routes import ALL_ROUTES
+from keygenreg.mirror.service import Mirrors
 from keygenreg.processing.service import ProcessingService
 from keygenreg.processing.size_limits import size_limits
 from keygenreg.settings import Settings
 from keygenreg.storage.filesystem import FilesystemBlobStore
 from keygenreg.storage.threads import DiskThreads
+from keygenreg.telemetry.mirror_figures import MirrorFigures
 from keygenreg.web.delivery import Delivery
 from keygenreg.web.edge import Edge
 from keygenreg.web.limits import Limits
@@ -38,6 +40,7 @@ from keygenreg.web.site import EdgeSite
 
 _DISK_THREADS = 8
 _PASSWORD_THREADS = 2
+_MIRROR_THREADS = 2
 
 
 @define
@@ -46,6 +49,7 @@ class WebProcess:
 
     site: EdgeSite
     processing: ProcessingService
+    mirrors: Mirrors
     database: Database
     threads: tuple[ThreadPool, ...]
     telemetry: Telemetry
@@ -57,9 +61,11 @@ class WebProcess:
         self.telemetry.start()
         self.listener.start()
         self.processing.startService()
+        self.mirrors.start()
 
     async def stop(self) -> None:
         """Let running work end, then close the pools."""
+        await self.mirrors.stop()
         await self.processing.stopService()
         self.listener.stop()
         await self.database.close()
@@ -86,6 +92,7 @@ def build(
     disk_pool = ThreadPool(0, _DISK_THREADS, "disk")
     password_pool = ThreadPool(0, _PASSWORD_THREADS, "passwords")
     reading_pool = ThreadPool(0, settings.processing.threads, "reading")
+    mirror_pool = ThreadPool(0, _MIRROR_THREADS, "mirror")
     disk = DiskThreads(reactor, disk_pool)
     blobs = FilesystemBlobStore(settings.storage.data_dir, disk)
     blobs.prepare()
@@ -120,11 +127,15 @@ def build(
         waiting_seconds=settings.uploads.waiting_seconds,
         limits=size_limits(gem=sizes.gem_bytes, npm=sizes.npm_bytes, image=sizes.image_bytes),
     )
-    parts = Parts(edge, database, blobs, passwords, delivery, processing.process, settings, frozenset(readers))
+    telemetry = Telemetry(settings, reactor)
+    figures = MirrorFigures(telemetry.registry)
+    mirrors = Mirrors(settings.upstream, database, blobs, reactor, mirror_pool, figures)
+    parts = Parts(
+        edge, database, blobs, passwords, delivery, processing.process, settings, frozenset(readers), mirrors
+    )
     owners = {key: engine.resource(parts) for key, engine in engines.items()}
     owners |= {"management": resource_of(parts, ALL_ROUTES), "signed": SignedUrls(parts).app.resource()}
     tree = Tree(owners, engines, addresses, singleplayer=singleplayer, refuse=_refusal(edge))
-    telemetry = Telemetry(settings, reactor)
     site = EdgeSite(
         tree,
         reactor=reactor,
@@ -135,7 +146,8 @@ def build(
         observers=telemetry.observers,
     )
     telemetry.watch_connections(lambda: len(site.channels))
-    return WebProcess(site, processing, database, (disk_pool, password_pool, reading_pool), telemetry, listener)
+    threads = (disk_pool, password_pool, reading_pool, mirror_pool)
+    return WebProcess(site, processing, mirrors, database, threads, telemetry, listener)
 
 
 def _refusal(edge: Edge) -> Callable[[Request, Failure], object]:

@@ -23,6 +23,7 @@ class Parts:
     ``process`` runs the processing of an uploaded artifact and returns when it is done or set aside.
     ``settings`` is the daemon's :class:`keygenreg.settings.Settings`.
     ``readable`` are the engines that read uploads, ``None`` when that is not known here.
+    ``mirrors`` is the process's :class:`keygenreg.mirror.service.Mirrors`.
     """
 
     edge: Edge
@@ -33,6 +34,7 @@ class Parts:
     process: Callable[[UUID], Awaitable[None]]
     settings: Any
     readable: frozenset[str] | None = None
+    mirrors: Any = None
 
     def reads(self, engine: str | None) -> bool:
         """Whether an upload to a package of this engine is to be processed."""
