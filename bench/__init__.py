@@ -1,1 +1,1 @@
-"""Measurements of a running daemon; see README.md."""
+"""Measurements of the daemon beside other servers; see README.md and docs/performance.md."""

@@ -1,21 +1,22 @@
-"""Many requests for one URL: by wrk where it is installed, else by threads of our own."""
+"""Many requests on connections that stay open, by wrk on the client's core, and what they cost the server."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import shutil
+import ssl
 import subprocess
 import tempfile
-import time
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from attrs import frozen
+from attrs import field, frozen
 
-_LUA = """
+from bench.machine import CLIENT_CORE, Server, costs_of, on_cores
+
+_REPORT = """
 done = function(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format('\\n{"requests": %d, "seconds": %f, "p50": %f, "p99": %f, "bytes": %d, "errors": %d}\\n',
@@ -23,20 +24,41 @@ done = function(summary, latency, requests)
     summary.bytes, errors.connect + errors.read + errors.write + errors.status + errors.timeout))
 end
 """
+# Each request is written out before the first is sent, so that changing a header costs the generator next to nothing.
+_ROTATE = """
+local ready, turn = {}, 0
+init = function(args)
+  local headers = {}
+  for name, value in pairs(wrk.headers) do headers[name] = value end
+  for line in io.lines("%s") do
+    headers["%s"] = line
+    ready[#ready + 1] = wrk.format("GET", nil, headers)
+  end
+end
+request = function()
+  turn = turn %% #ready + 1
+  return ready[turn]
+end
+"""
 
 
 @frozen
 class Target:
-    """What is asked for. ``status`` is what the answer must have."""
+    """What is asked for. ``rotating`` is a header's name and the values that requests take in turn."""
 
     url: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(factory=dict)
+    rotating: tuple[str, Sequence[str]] | None = None
     status: int = 200
+
+    def with_first(self) -> dict[str, str]:
+        """The headers of the first request."""
+        return {**self.headers, **({self.rotating[0]: self.rotating[1][0]} if self.rotating else {})}
 
 
 @frozen
 class Load:
-    """How it went; times in seconds, ``errors`` counts answers of 400 and above and broken connections."""
+    """How it went, in seconds; ``errors``: answers of 400 and above, broken connections; CPU in seconds a request."""
 
     requests: int
     seconds: float
@@ -44,82 +66,92 @@ class Load:
     p99: float
     bytes: int
     errors: int
+    cpu: float = 0.0
+    database_cpu: float = 0.0
+    memory: int = 0
 
-    @property
-    def rate(self) -> float:
-        return self.requests / self.seconds
+    def figures(self) -> dict[str, float]:
+        """As tables want it: rate per second, times in ms, CPU in us per request, MB/s, MiB."""
+        return {
+            "rate": self.requests / self.seconds,
+            "p50": self.p50 * 1e3,
+            "p99": self.p99 * 1e3,
+            "cpu": self.cpu * 1e6,
+            "database_cpu": self.database_cpu * 1e6,
+            "megabytes": self.bytes / self.seconds / 1e6,
+            "memory": self.memory / 2**20,
+            "errors": self.errors,
+        }
 
 
 def has_wrk() -> bool:
     return shutil.which("wrk") is not None
 
 
-def press(target: Target, *, connections: int, seconds: float, core: int | None) -> Load:
+def press(
+    target: Target,
+    server: Server,
+    *,
+    connections: int,
+    seconds: float,
+    threads: int = 1,
+    cores: Sequence[int] = (CLIENT_CORE,),
+) -> Load:
     """
-    Ask again and again on connections that stay open.
+    Ask again and again for ``seconds``.
 
-    :param core: where the generator runs; ``None``: anywhere.
+    :raises RuntimeError: the first answer is not what is to be measured.
     """
     check(target)
-    prefix = [] if core is None else ["taskset", "-c", str(core)]
-    if not has_wrk():
-        return _press_with_threads(target, connections, seconds)
-    with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder) / "report.lua"
-        script.write_text(_LUA)
-        command = [*prefix, "wrk", "-t1", f"-c{connections}", f"-d{max(round(seconds), 1)}s", "-s", str(script)]
+    with tempfile.TemporaryDirectory(prefix="keygenreg-wrk-") as folder:
+        script = Path(folder) / "script.lua"
+        text = _REPORT
+        if target.rotating:
+            name, values = target.rotating
+            lines = Path(folder) / "values"
+            lines.write_text("\n".join(values) + "\n")
+            text += _ROTATE % (lines, name)
+        script.write_text(text)
+        # wrk takes whole seconds only.
+        command = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{max(round(seconds), 1)}s", "-s", str(script)]
         for name, value in target.headers.items():
             command += ["-H", f"{name}: {value}"]
-        said = subprocess.run([*command, target.url], check=True, capture_output=True, text=True).stdout
-    return Load(**json.loads(said.strip().splitlines()[-1]))
+        before = costs_of(server.pid)
+        with on_cores(*cores):
+            done = subprocess.run([*command, target.url], check=True, capture_output=True, text=True, timeout=120)
+        spent = costs_of(server.pid).since(before)
+    said = json.loads(done.stdout.strip().splitlines()[-1])
+    count = max(said["requests"], 1)
+    return Load(**said, cpu=spent.server / count, database_cpu=spent.database / count, memory=spent.memory)
 
 
-def check(target: Target) -> None:
-    """:raises RuntimeError: the answer is not what is to be measured."""
-    connection, path = _connection(target)
-    connection.request("GET", path, headers=dict(target.headers))
-    answer = connection.getresponse()
-    body = answer.read()
-    connection.close()
-    if answer.status != target.status:
-        raise RuntimeError(f"{target.url} answered {answer.status}: {body[:300]!r}")
-
-
-def _connection(target: Target) -> tuple[http.client.HTTPConnection, str]:
+def ask(target: Target, *, timeout: float = 60) -> tuple[int, http.client.HTTPMessage, bytes]:
+    """One request on a connection of its own: status, headers, body. Certificates are not checked."""
     parts = urlsplit(target.url)
-    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    return http.client.HTTPConnection(parts.hostname, parts.port, timeout=30), path
-
-
-def _press_with_threads(target: Target, connections: int, seconds: float) -> Load:
-    """Slower than the daemon in most cases, so requests per second are those of this generator."""
-    end = time.monotonic() + seconds
-
-    def client(_: int) -> tuple[list[float], int, int]:
-        connection, path = _connection(target)
-        times, received, errors = [], 0, 0
-        while (began := time.monotonic()) < end:
-            try:
-                connection.request("GET", path, headers=dict(target.headers))
-                answer = connection.getresponse()
-                received += len(answer.read())
-                errors += answer.status >= 400
-            except (OSError, http.client.HTTPException):
-                connection.close()
-                errors += 1
-            times.append(time.monotonic() - began)
+    if parts.scheme == "https":
+        connection = http.client.HTTPSConnection(
+            parts.hostname, parts.port, timeout=timeout, context=ssl._create_unverified_context()
+        )
+    else:
+        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
+    try:
+        path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        connection.request("GET", path, headers=target.with_first())
+        answer = connection.getresponse()
+        return answer.status, answer.headers, answer.read()
+    finally:
         connection.close()
-        return times, received, errors
-
-    began = time.monotonic()
-    with ThreadPoolExecutor(connections) as threads:
-        parts = list(threads.map(client, range(connections)))
-    took = time.monotonic() - began
-    times = sorted(each for part in parts for each in part[0])
-    received, errors = (sum(part[index] for part in parts) for index in (1, 2))
-    return Load(len(times), took, percentile(times, 50), percentile(times, 99), received, errors)
 
 
-def percentile(ordered: list[float], percent: float) -> float:
-    """Of values in ascending order; 0 for none."""
+def check(target: Target) -> bytes:
+    """The body of one answer. :raises RuntimeError: its status is another."""
+    status, _, body = ask(target)
+    if status != target.status:
+        raise RuntimeError(f"{urlsplit(target.url).path} answered {status} and not {target.status}: {body[:300]!r}")
+    return body
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """0 for no values."""
+    ordered = sorted(values)
     return ordered[min(int(len(ordered) * percent / 100), len(ordered) - 1)] if ordered else 0.0
