@@ -12,12 +12,16 @@ from twisted.internet.interfaces import IListeningPort, IProtocol, IProtocolFact
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from keygenreg.web.tls_context import context_of, options_of
-from keygenreg.web.tls_transport import TlsTransport, can_encrypt_on_sockets
+from keygenreg.web.tls_transport import RECORD, TlsTransport, can_encrypt_on_sockets
 
 SCRATCH = 64 * 1024
 """Bytes that senders read from a file at a time: more falls out of the CPU's cache before it is encrypted."""
 
+#: What one turn of the reactor does before everything else has its turn: seconds of handshakes, of which one with RSA
+#: takes milliseconds; bytes of files, beyond which each connection still gets a record; records for one connection.
 _SHAKING_PER_TURN = 0.01
+_SENDING_PER_TURN = 8 * 1024 * 1024
+_MOST_AT_ONCE = 16
 
 
 def listen_tls(
@@ -51,11 +55,15 @@ def listen_tls(
 
 
 class TlsPort(tcp.Port):
-    """Makes connections that are :class:`TlsTransport`, and keeps handshakes from holding up everything else."""
+    """Makes connections that are :class:`TlsTransport`, and keeps them from holding up everything else."""
 
     _type = "TLS"
     handshake_seconds = 20.0
+    _in_turn = False
     _shaking = 0.0
+    _sent = 0
+    _senders = 0
+    _last_senders = 0
     _context: ssl.SSLContext
     _scratch: memoryview
 
@@ -84,14 +92,32 @@ class TlsPort(tcp.Port):
         return transport
 
     def may_shake(self) -> bool:
-        """Whether there is time for another handshake before other connections have their turn."""
+        """Whether there is time for another handshake in this turn."""
         return self._shaking < _SHAKING_PER_TURN
 
     def shook(self, seconds: float) -> None:
         """Count time spent on a handshake."""
-        if not self._shaking:
-            self.reactor.callLater(0, self._next_turn)
         self._shaking += seconds
+        self._await_next_turn()
+
+    def share(self) -> int:
+        """How many bytes of a file one connection may send now."""
+        if self._sent > _SENDING_PER_TURN:
+            return RECORD
+        records = _SENDING_PER_TURN // (self._last_senders + 1) // RECORD
+        return RECORD * max(min(records, _MOST_AT_ONCE), 1)
+
+    def sent(self, count: int) -> None:
+        """Count bytes that one connection sent of its share."""
+        self._sent += count
+        self._senders += 1
+        self._await_next_turn()
+
+    def _await_next_turn(self) -> None:
+        if not self._in_turn:
+            self._in_turn = True
+            self.reactor.callLater(0, self._next_turn)
 
     def _next_turn(self) -> None:
-        self._shaking = 0.0
+        self._in_turn, self._shaking, self._sent = False, 0.0, 0
+        self._last_senders, self._senders = self._senders, 0

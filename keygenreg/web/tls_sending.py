@@ -12,10 +12,7 @@ from attrs import define
 
 from keygenreg.web.body import Truncated
 from keygenreg.web.sendfile import FileSender
-from keygenreg.web.tls_transport import TlsTransport
-
-TLS_BURST = 128 * 1024
-"""Bytes for one connection before the next one has its turn: half of what a plain one gets, at a tenth of the speed."""
+from keygenreg.web.tls_transport import RECORD, TlsTransport
 
 
 def can_encrypt_files(transport: object) -> bool:
@@ -28,22 +25,31 @@ class TlsFileSender(FileSender):
     """A :class:`FileSender` on a :class:`TlsTransport`."""
 
     def _send(self):
-        scratch, left = self._transport.scratch, TLS_BURST
-        while left > 0 and self._body.parts and isinstance(span := self._body.parts[0], range):
+        port = self._transport.server
+        share = left = port.share()
+        while left > 0 and self._body.parts and isinstance(self._body.parts[0], range):
             try:
-                count = os.preadv(self._body.fd, [scratch[: len(span)]], span.start)
-                if not count:
-                    raise Truncated(f"no bytes at offset {span.start}")
+                read, sent = self._send_slice(left)
             except (Truncated, OSError) as error:
                 return self._failed(error)
-            sent = self._transport.send_some(scratch[:count])
             if isinstance(sent, Exception):
                 return sent
-            if sent:
-                self._body.advance(sent)
-                self._request.sentLength += sent
-                self._request.channel.still_sending()
-            if sent < count:
-                return None
             left -= sent
+            if sent < read:
+                break
+        port.sent(share - left)
         return None if self._body.parts else self._finish()
+
+    def _send_slice(self, most: int) -> tuple[int, int | Exception]:
+        """Read and send; how much it was of either, or why the connection is lost."""
+        span = self._body.parts[0]
+        scratch = self._transport.scratch
+        read = os.preadv(self._body.fd, [scratch[: min(len(span), max(most, RECORD))]], span.start)
+        if not read:
+            raise Truncated(f"no bytes at offset {span.start}")
+        sent = self._transport.send_some(scratch[:read])
+        if sent and not isinstance(sent, Exception):
+            self._body.advance(sent)
+            self._request.sentLength += sent
+            self._request.channel.still_sending()
+        return read, sent
