@@ -105,6 +105,21 @@ class Database:
 
 
 @frozen
+class Cache:
+    """What each web process remembers, in memory. Nothing outlives a change of what it was made from."""
+
+    answers_bytes: int = setting(
+        WholeNumber("bytes", 0, 64 * GIB), 64 * MIB, "Answers to repeated requests, given before these are parsed."
+    )
+    replies_bytes: int = setting(
+        WholeNumber("bytes", 0, 64 * GIB), 64 * MIB, "Documents, each kept once for all who see the same."
+    )
+    bearers_bytes: int = setting(
+        WholeNumber("bytes", 0, 64 * GIB), 32 * MIB, "Accounts, and what credentials stand for."
+    )
+
+
+@frozen
 class Delivery:
     """How bytes reach clients."""
 
@@ -190,6 +205,7 @@ class Settings:
     operator: Operator = section(Operator)
     storage: Storage = section(Storage)
     database: Database = section(Database)
+    cache: Cache = section(Cache)
     delivery: Delivery = section(Delivery)
     uploads: Uploads = section(Uploads)
     limits: Limits = section(Limits)

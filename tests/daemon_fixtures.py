@@ -24,12 +24,12 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-import psycopg2
 import pytest
 
 from keygenreg.access.account_keys import generate_account_keys
 from keygenreg.access.passwords import hash_password
 from keygenreg.domain.token import digest_of, kind_of, new_secret
+from tests.telling_connection import telling_connection
 
 START_SECONDS = 60
 
@@ -257,15 +257,16 @@ class Daemon:
         self.process.wait(60)
 
     def connect(self) -> Any:
-        """A psycopg2 connection to the daemon's database, in autocommit mode."""
+        """
+        A psycopg2 connection to the daemon's database, in autocommit mode. What it changes counts in the daemon's next
+        answer, as if one of its own processes had changed it, and not when the notification arrives.
+        """
         from keygenreg.database.running import running_database  # only the daemon's tests need a server
 
         settings = running_database(self.data_dir)
         if settings is None:
             raise RuntimeError("no database is running")
-        connection = psycopg2.connect(**settings.keywords(statement_timeout=30))
-        connection.autocommit = True
-        return connection
+        return telling_connection(settings, self.process.pid)
 
 
 class Account:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from math import inf
 from uuid import UUID
 
 from attrs import frozen
@@ -51,10 +52,11 @@ WINDOW_SECONDS = 60
 
 @frozen
 class Authenticated:
-    """A bearer and, where a token was used, the token's id."""
+    """A bearer, where a token was used the token's id, and when the credentials end (Unix seconds)."""
 
     bearer: Bearer
     token_id: UUID | None = None
+    until: float = inf
 
 
 @frozen
@@ -115,7 +117,7 @@ class Authenticator:
             raise Denied("The user is banned.", "USER_BANNED")
         if row["bearer_license_id"] and row["authentication_strategy"] not in _TOKEN_STRATEGIES:
             raise Denied("This license's policy does not allow tokens.", "TOKEN_NOT_ALLOWED")
-        return Authenticated(_bearer_of_token(row, account), row["token_id"])
+        return Authenticated(_bearer_of_token(row, account), row["token_id"], _end(row))
 
     async def _license_key(self, account: Account, environment: Environment | None, key: str) -> Authenticated:
         row = await self.database.maybe(queries.LICENSE, account=account.id, key=key) if "\0" not in key else None
@@ -134,7 +136,8 @@ class Authenticator:
         if row["authentication_strategy"] not in _KEY_STRATEGIES:
             raise Denied("This license's policy does not allow its key as credentials.", "LICENSE_NOT_ALLOWED")
         permissions = _license_permissions(row, row["permissions"], account)
-        return Authenticated(Bearer("licenses", row["id"], "license", permissions, row["environment_id"]))
+        bearer = Bearer("licenses", row["id"], "license", permissions, row["environment_id"])
+        return Authenticated(bearer, until=_end(row))
 
     async def _password(
         self,
@@ -192,6 +195,10 @@ class Authenticator:
             raise TooMany(
                 "Too many password attempts; wait a minute.", "TOO_MANY_REQUESTS", retry_after=WINDOW_SECONDS
             )
+
+
+def _end(row: dict) -> float:
+    return inf if row["expires"] is None else row["expires"].timestamp()
 
 
 def _reachable(bearer: UUID | None, token: UUID | None, environment: Environment | None) -> bool:

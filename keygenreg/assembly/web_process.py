@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from attrs import define
@@ -13,6 +14,8 @@ from twisted.web.server import NOT_DONE_YET
 from keygenreg.access.accounts import Accounts
 from keygenreg.access.authentication import Authenticator
 from keygenreg.access.passwords import Passwords
+from keygenreg.access.remembering import RememberedAccounts, RememberedBearers
+from keygenreg.access.views import Views
 from keygenreg.assembly.engines import find_engines
 from keygenreg.assembly.telemetry import Telemetry
 from keygenreg.caches.generations import Generations
@@ -31,9 +34,12 @@ from keygenreg.storage.threads import DiskThreads
 from keygenreg.telemetry.mirror_figures import MirrorFigures
 from keygenreg.web.delivery import Delivery
 from keygenreg.web.edge import Edge
+from keygenreg.web.keeping_answer import Memory
+from keygenreg.web.kept_replies import KeptReplies
 from keygenreg.web.limits import Limits
 from keygenreg.web.links import Addresses, Proxies
 from keygenreg.web.parts import Parts
+from keygenreg.web.ready_answers import ReadyAnswers
 from keygenreg.web.resource_tree import Tree
 from keygenreg.web.signed_urls import SignedUrls, claimer
 from keygenreg.web.site import EdgeSite
@@ -41,6 +47,8 @@ from keygenreg.web.site import EdgeSite
 _DISK_THREADS = 8
 _PASSWORD_THREADS = 2
 _MIRROR_THREADS = 2
+#: Addresses of which it is remembered whether they are proxies'.
+_PEERS = 4096
 
 
 @define
@@ -99,12 +107,24 @@ def build(
     passwords = Passwords(reactor, password_pool)
     singleplayer = settings.server.mode == "singleplayer"
     addresses = Addresses(settings.server.public_url, settings.server.domain)
+    proxies = Proxies(settings.server.trusted_proxies)
+    cache = settings.cache
     edge = Edge(
-        Accounts(database, singleplayer, settings.server.account),
-        Authenticator(database, passwords, settings.security.uniform_password_errors),
+        RememberedAccounts(
+            Accounts(database, singleplayer, settings.server.account), generations, cache.bearers_bytes // 4
+        ),
+        RememberedBearers(
+            Authenticator(database, passwords, settings.security.uniform_password_errors),
+            generations,
+            cache.bearers_bytes // 2,
+        ),
         addresses,
-        Proxies(settings.server.trusted_proxies),
+        proxies,
         settings.server.mode,
+        Memory(
+            generations,
+            KeptReplies(generations, Views(database, generations, cache.bearers_bytes // 4), cache.replies_bytes),
+        ),
     )
     delivery = Delivery(
         signing_key,
@@ -144,6 +164,8 @@ def build(
         blobs=blobs,
         disk=disk,
         observers=telemetry.observers,
+        ready=ReadyAnswers(generations, cache.answers_bytes),
+        trusts=lru_cache(_PEERS)(proxies.trusts),
     )
     telemetry.watch_connections(lambda: len(site.channels))
     threads = (disk_pool, password_pool, reading_pool, mirror_pool)

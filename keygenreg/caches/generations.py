@@ -21,6 +21,8 @@ _SLOTS = 4096
 _EVERYTHING = 0
 _CATALOGUES = 1
 _BEARERS = 1 + _SLOTS
+NAME = "keygenreg-generations"
+"""Name of the shared memory, as /proc shows it."""
 SIZE = (1 + 2 * _SLOTS) * 8
 """Bytes of the shared memory."""
 
@@ -40,7 +42,7 @@ class Guard:
 
 def shared_memory() -> int:
     """The descriptor of new memory for :class:`Generations`, to be handed to other processes."""
-    descriptor = os.memfd_create("keygenreg-generations")
+    descriptor = os.memfd_create(NAME)
     os.ftruncate(descriptor, SIZE)
     return descriptor
 
@@ -56,7 +58,12 @@ class Generations:
     """
 
     def __init__(self, descriptor: int | None = None) -> None:
-        self._memory = mmap.mmap(-1, SIZE) if descriptor is None else mmap.mmap(descriptor, SIZE)
+        if descriptor is None:
+            descriptor = shared_memory()
+            self._memory = mmap.mmap(descriptor, SIZE)
+            os.close(descriptor)
+        else:
+            self._memory = mmap.mmap(descriptor, SIZE)
         self.numbers = memoryview(self._memory).cast("Q")
         self.heard = False
         # A number is never used twice, by no process: so nobody needs a lock, and the last of two writers wins nothing.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
@@ -41,6 +41,24 @@ class Finished(Protocol):
     request_id: str
     client_address: str | None
     started: float | None
+
+
+class Repeated(Protocol):
+    """What is read of an answer that was ready; :class:`keygenreg.web.ready_answers.ReadyAnswer` is one."""
+
+    method: bytes
+    target: bytes
+    status: int
+    length: int
+    engine: str
+    agent: bytes
+    address: str | None
+
+
+class Connected(Protocol):
+    """What is read of a connection; :class:`keygenreg.web.channel.EdgeChannel` is one."""
+
+    transport: Any
 
 
 def safe_target(uri: str, secret_paths: tuple[str, ...] = ()) -> str:
@@ -139,6 +157,25 @@ class AccessLog:
                 request.engine,
                 request.request_id,
                 (request.requestHeaders.getRawHeaders(b"User-Agent") or (b"-",))[0],
+            )
+        )
+        if len(self._waiting) >= _BATCH:
+            self.flush()
+
+    def repeated(self, answer: Repeated, channel: Connected, request_id: bytes) -> None:
+        self._waiting.append(
+            (
+                answer.address or getattr(channel.transport.getPeer(), "host", "-"),
+                self._clock.seconds(),
+                answer.method,
+                answer.target,
+                b"HTTP/1.1",
+                answer.status,
+                answer.length,
+                0.0,
+                answer.engine,
+                request_id.decode("ascii"),
+                answer.agent,
             )
         )
         if len(self._waiting) >= _BATCH:

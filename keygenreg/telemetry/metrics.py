@@ -29,6 +29,14 @@ class Counted(Protocol):
     counted: bool
 
 
+class Repeated(Protocol):
+    """What is read of an answer that was ready; :class:`keygenreg.web.ready_answers.ReadyAnswer` is one."""
+
+    engine: str
+    status: int
+    length: int
+
+
 class Metrics:
     """
     An observer of :class:`keygenreg.web.site.EdgeSite`.
@@ -54,6 +62,11 @@ class Metrics:
             "keygenreg_reactor_lag_seconds", "How late timers run", buckets=_LAG_SECONDS, registry=registry
         )
         self._last_lag = Gauge("keygenreg_reactor_last_lag_seconds", "How late the last timer ran", registry=registry)
+        self._ready = Counter(
+            "keygenreg_ready_answers", "Requests answered before they were parsed", ["engine"], registry=registry
+        )
+        #: Number and bytes by engine and status, since they were last added up: labels are too slow for each.
+        self._repeated: dict[tuple[str, int], list[int]] = {}
         self._expected: float | None = None
         self._measuring = LoopingCall(self._measure)
         self._measuring.clock = clock
@@ -73,12 +86,28 @@ class Metrics:
             self._measuring.stop()
 
     def _measure(self) -> None:
+        self.add_up()
         now = self._clock.seconds()
         if self._expected is not None:
             late = max(0.0, now - self._expected)
             self._lag.observe(late)
             self._last_lag.set(late)
         self._expected = now + LAG_INTERVAL
+
+    def repeated(self, answer: Repeated, channel: object, request_id: bytes) -> None:
+        tally = self._repeated.get((answer.engine, answer.status))
+        if tally is None:
+            tally = self._repeated.setdefault((answer.engine, answer.status), [0, 0])
+        tally[0] += 1
+        tally[1] += answer.length
+
+    def add_up(self) -> None:
+        """Bring the counters up to date; to be called before they are read."""
+        repeated, self._repeated = self._repeated, {}
+        for (engine, status), (count, size) in repeated.items():
+            self._requests.labels(engine, str(status)).inc(count)
+            self._sent.labels(engine).inc(size)
+            self._ready.labels(engine).inc(count)
 
     def began(self, request: Counted) -> None:
         request.counted = True

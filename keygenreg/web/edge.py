@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from functools import wraps
 
@@ -16,12 +17,13 @@ from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.exceptions import NotFound as NoRoute
 
 from keygenreg import __version__
-from keygenreg.access.accounts import Accounts
-from keygenreg.access.authentication import Authenticator
+from keygenreg.access.remembering import RememberedAccounts, RememberedBearers
 from keygenreg.domain.failures import Failure, NotAllowed, NotFound, TooMany, Unauthenticated, Unavailable
 from keygenreg.formats.challenge import challenge
 from keygenreg.web.answering import answer
 from keygenreg.web.exchange import Exchange
+from keygenreg.web.keeping_answer import KeepingAnswer, Memory
+from keygenreg.web.kept_replies import Settled
 from keygenreg.web.links import Addresses, Proxies
 from keygenreg.web.reply import BlobReply, Reply
 
@@ -45,11 +47,12 @@ EDITION = "keygenreg"
 class Edge:
     """Answers requests on behalf of the features. ``mode`` is ``singleplayer`` or ``multiplayer``."""
 
-    accounts: Accounts
-    authenticator: Authenticator
+    accounts: RememberedAccounts
+    authenticator: RememberedBearers
     addresses: Addresses
     proxies: Proxies
     mode: str
+    memory: Memory
 
     def answer(
         self, request: Request, handler: Handler, failure_form: FailureForm, finish: Finish | None = None
@@ -62,6 +65,7 @@ class Edge:
             the request itself.
         """
         ended = request.notifyFinish().addErrback(lambda _left: None)
+        keeping = KeepingAnswer(self.memory, time.time())
         exchange = Exchange(
             request,
             accounts=self.accounts,
@@ -69,18 +73,25 @@ class Edge:
             addresses=self.addresses,
             proxies=self.proxies,
             account_reference=getattr(request, "account_reference", None),
+            keeping=keeping,
         )
         request.client_address = exchange.client_address or None
         early = getattr(request, "early_failure", None)
 
         async def run() -> AnyReply:
+            failed = None
             try:
                 if early is not None:
                     raise early
                 reply = await handler(exchange)
+                keeping.made(reply)
+            except Settled as settled:
+                reply = settled.kept.reply
             except Failure as failure:
+                failed = failure
                 reply = with_failure_headers(exchange, failure, failure_form(exchange, failure))
             reply = self.complete(exchange, reply)
+            request.keeping = await keeping.permission(exchange, failed)
             return reply if finish is None else finish(exchange, reply)
 
         answer(request, run())

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from math import inf
 from uuid import UUID
 
 from twisted.web.http import Request
 
-from keygenreg.access.accounts import Accounts
-from keygenreg.access.authentication import Authenticated, Authenticator, Credential
+from keygenreg.access.authentication import Authenticated, Credential
+from keygenreg.access.remembering import RememberedAccounts, RememberedBearers
 from keygenreg.domain.account import Account, Environment
 from keygenreg.domain.grant import Grant
 from keygenreg.formats.authorization import read_credentials
 from keygenreg.formats.jsonapi_query import QueryParameters
+from keygenreg.web.keeping_answer import KeepingAnswer
 from keygenreg.web.links import Addresses, Origin, Proxies, artifact_url, split_authority
 
 
@@ -23,19 +25,22 @@ class Exchange:
 
     ``account_reference`` is the account as the path spells it (``None`` without one); ``account``, ``environment`` and
     ``authenticated`` fill up as admission proceeds, so that even a refused answer names what was already known.
+    ``keeping`` is what of the answer may be remembered.
     """
 
     def __init__(
         self,
         request: Request,
         *,
-        accounts: Accounts,
-        authenticator: Authenticator,
+        accounts: RememberedAccounts,
+        authenticator: RememberedBearers,
         addresses: Addresses,
         proxies: Proxies,
         account_reference: str | None,
+        keeping: KeepingAnswer,
     ) -> None:
         self.request = request
+        self.keeping = keeping
         self.account_reference = account_reference
         self.account: Account | None = None
         self.environment: Environment | None = None
@@ -55,6 +60,10 @@ class Exchange:
 
     def header(self, name: str) -> str | None:
         """A header's value; several lines are joined by commas (RFC 9110 5.3), what is not UTF-8 is replaced."""
+        self.keeping.depends_on(name)
+        return self._field(name)
+
+    def _field(self, name: str) -> str | None:
         values = self.request.requestHeaders.getRawHeaders(name.encode("latin-1"))
         return None if values is None else ", ".join(value.decode("utf-8", "replace") for value in values)
 
@@ -77,7 +86,7 @@ class Exchange:
     def client_address(self) -> str:
         """The client's address; behind a trusted proxy the last one that the proxy was told of."""
         peer = getattr(self.request.getClientAddress(), "host", "") or ""
-        forwarded = self.header("X-Forwarded-For")
+        forwarded = self._field("X-Forwarded-For")
         if forwarded and self._proxies.trusts(peer):
             for hop in reversed([hop.strip() for hop in forwarded.split(",")]):
                 peer = hop
@@ -92,9 +101,9 @@ class Exchange:
         authority = (self.request.requestHeaders.getRawHeaders("Host") or [""])[0]
         peer = getattr(self.request.getClientAddress(), "host", "") or ""
         if self._proxies.trusts(peer):
-            forwarded = (self.header("X-Forwarded-Proto") or "").split(",")[0].strip().lower()
+            forwarded = (self._field("X-Forwarded-Proto") or "").split(",")[0].strip().lower()
             scheme = forwarded if forwarded in ("http", "https") else scheme
-            authority = (self.header("X-Forwarded-Host") or "").split(",")[0].strip() or authority
+            authority = (self._field("X-Forwarded-Host") or "").split(",")[0].strip() or authority
         try:
             host, port = split_authority(authority)
         except ValueError:
@@ -119,10 +128,11 @@ class Exchange:
         :param password_login: e-mail and password count (only where tokens are made).
         :param credentials: reads them, where a protocol has forms of its own; called once the account is known.
         :raises Failure: 404, 400, 403 or 401, in this order.
+        :raises Settled: the reply is known already, see :meth:`keep`.
         """
         if self.account is None:
             await self.find_account()
-        selector = self.header("Keygen-Environment")
+        selector = self._field("Keygen-Environment")
         from_header = bool(selector)
         selector = selector or self.query.text("environment")
         self.environment = await self._accounts.environment(self.account, selector, header=from_header)
@@ -137,13 +147,28 @@ class Exchange:
                 self.environment,
                 credential,
                 client=self.client_address,
+                guard=self.keeping.guard,
             )
-        return self.grant
+            self.keeping.lasts_until(self.authenticated.until)
+        grant = self.grant
+        await self.keeping.settle(self, grant)
+        return grant
 
     async def find_account(self) -> Account:
         """:raises NotFound: the request means no account that is here."""
         self.account = await self._accounts.find(self.account_reference, self.origin.host)
+        self.keeping.watch(self.account)
         return self.account
+
+    def keep(self, until: float = inf, *, shared: bool = True) -> None:
+        """
+        Say, best before :meth:`admit`, that the reply follows only from the request, from what the caller may see, and
+        from the catalogue: then it may be given again without asking, to everybody who sees the same.
+
+        :param until: the reply counts before this time only (Unix seconds).
+        :param shared: not so where it names the caller: then only to the same request with the same credentials.
+        """
+        self.keeping.allow(until, shared=shared)
 
     @property
     def grant(self) -> Grant:

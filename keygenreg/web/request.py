@@ -13,6 +13,7 @@ from twisted.web.error import UnsupportedMethod
 from twisted.web.server import NOT_DONE_YET
 
 from keygenreg.domain.failures import Failure, NotAllowed, TooLarge
+from keygenreg.web.ready_answers import Keeping
 from keygenreg.web.refusals import incident
 from keygenreg.web.reply import Reply
 from keygenreg.web.response_head import SERVER, date_field
@@ -33,6 +34,8 @@ class EdgeRequest(server.Request):
     :ivar engine: set by the resource tree: the engine's key, for metrics and the access log.
     :ivar client_address: set where a trusted proxy is believed: the address that the access log shows.
     :ivar counted: for :mod:`keygenreg.telemetry.metrics`: whether the request is among those in flight.
+    :ivar whole_head: the request as it arrived, when it was a head and nothing else and its answer may be kept.
+    :ivar keeping: permission to keep the answer, set by the edge.
     :ivar started: reactor time at which the head had arrived, in seconds.
     """
 
@@ -42,6 +45,8 @@ class EdgeRequest(server.Request):
     started: float | None = None
     counted = False
     client_address: str | None = None
+    whole_head: bytes | None = None
+    keeping: Keeping | None = None
     _refused = False
     _body_room = 0
 

@@ -37,11 +37,20 @@ def send(request, reply: Reply | BlobReply) -> None:
             add_vary(request, "Accept-Encoding")
     else:
         request.responseHeaders.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
+    if request.keeping is not None and request.whole_head is not None and request.channel.persistent:
+        _remember(request, reply, body)
     if request.method == b"HEAD" or len(body) <= SLICE:
         request.write(body)
         request.finish()
     else:
         send_body(request, [body])
+
+
+def _remember(request, reply: Reply, body: bytes) -> None:
+    """Keep the answer for requests like this one, unless it tells the request's id where that cannot be replaced."""
+    if body is reply.body or not body or request.request_id.encode("ascii") not in reply.body:
+        site = request.channel.site
+        site.ready.remember(request.whole_head, request, request.keeping, body, site.reactor.seconds())
 
 
 def _preconditioned(request, reply: Reply) -> Reply:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
+from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.web.http_headers import Headers
@@ -16,6 +17,8 @@ from keygenreg.storage.interface import BlobStore
 from keygenreg.storage.threads import DiskThreads
 from keygenreg.web.channel import EdgeChannel
 from keygenreg.web.limits import Limits
+from keygenreg.web.ready_answers import ReadyAnswer, ReadyAnswers
+from keygenreg.web.ready_channel import ReadyChannel
 from keygenreg.web.refusals import refusal
 from keygenreg.web.reply import Reply
 from keygenreg.web.request import EdgeRequest
@@ -35,10 +38,13 @@ class Observer(Protocol):
     def ended(self, request: EdgeRequest) -> None:
         """The answer is complete, was refused, or the client left (``request.code`` 499)."""
 
+    def repeated(self, answer: ReadyAnswer, channel: EdgeChannel, request_id: bytes) -> None:
+        """An answer that was ready was given; neither ``began`` nor ``ended`` is called for it."""
+
 
 class EdgeSite(Site):
     """
-    A twisted.web site whose connections are :class:`EdgeChannel` and whose requests are :class:`EdgeRequest`.
+    A twisted.web site whose connections are :class:`ReadyChannel` and whose requests are :class:`EdgeRequest`.
 
     :param resource: root of the resource tree.
     :param reactor: an IReactorTime, for deadlines and dates.
@@ -47,9 +53,11 @@ class EdgeSite(Site):
     :param disk: where files that are not in the page cache are read; None: in the reactor.
     :param refusal: a failure, and the request's id, as the answer where no engine is in charge.
     :param observers: told of every request.
+    :param ready: answers to give before a request is parsed; None: there are none.
+    :param trusts: whether a peer's address is that of a proxy whose words count: it may be answered differently.
     """
 
-    protocol = EdgeChannel
+    protocol = ReadyChannel
     requestFactory = EdgeRequest
     displayTracebacks = False
     noisy = False
@@ -66,6 +74,8 @@ class EdgeSite(Site):
         disk: DiskThreads | None = None,
         refusal: Callable[[Failure, str], Reply] = refusal,
         observers: tuple[Observer, ...] = (),
+        ready: ReadyAnswers | None = None,
+        trusts: Callable[[str], bool] = lambda _address: False,
     ) -> None:
         super().__init__(resource, reactor=reactor, timeout=None, parsePOSTFormSubmission=False)
         self.limits = Limits() if limits is None else limits
@@ -74,6 +84,8 @@ class EdgeSite(Site):
         self.disk = disk
         self.refusal = refusal
         self.observers = observers
+        self.ready = ready
+        self._trusts = trusts
         self.channels: set[EdgeChannel] = set()
         self._sweep = LoopingCall(self._check_deadlines)
         self._sweep.clock = reactor
@@ -84,6 +96,12 @@ class EdgeSite(Site):
     def stopFactory(self):
         if self._sweep.running:
             self._sweep.stop()
+
+    def kind_of(self, transport: Any) -> bytes:
+        """What, besides its bytes, decides how a request is answered: empty for most connections."""
+        secure = ISSLTransport.providedBy(transport)
+        trusted = self._trusts(getattr(transport.getPeer(), "host", "") or "")
+        return b"\0" * secure + b"\1" * trusted
 
     def acceptableProtocols(self):
         return [b"http/1.1"]

@@ -199,6 +199,9 @@ class Observed:
         self.in_flight += 1
         request.counted = True
 
+    def repeated(self, answer, channel, request_id) -> None:
+        self.codes.append(answer.status)
+
     def ended(self, request) -> None:
         self.in_flight -= request.counted
         self.codes.append(request.code)

@@ -28,7 +28,7 @@ ENVIRONMENT = Query(
 
 # One row tells all that the outcomes table of api.md 3.3 asks for.
 _TOKEN = """SELECT t.id AS token_id, t.digest, t.environment_id, t.permissions AS token_permissions,
-        (t.expiry IS NOT NULL AND t.expiry <= now()) AS expired,
+        (t.expiry IS NOT NULL AND t.expiry <= now()) AS expired, t.expiry AS expires,
         t.bearer_user_id, t.bearer_license_id, t.bearer_product_id, t.bearer_environment_id,
         u.role AS user_role, (u.banned IS NOT NULL) AS user_banned, u.permissions AS user_permissions,
         l.permissions AS license_permissions, po.authentication_strategy,
@@ -48,6 +48,7 @@ TOKEN_BY_ID = Query("token by id", _TOKEN + "t.id = %(id)s", unscoped=_WHO)
 
 _LICENSE = """SELECT l.id, l.environment_id, l.suspended, l.permissions, po.authentication_strategy,
         (po.expiration_strategy = 'REVOKE_ACCESS' AND l.expiry IS NOT NULL AND l.expiry < now()) AS revoked,
+        CASE WHEN po.expiration_strategy = 'REVOKE_ACCESS' THEN l.expiry END AS expires,
         (o.banned IS NOT NULL) AS owner_banned, o.id AS owner_id, o.role AS owner_role,
         o.permissions AS owner_permissions
     FROM licenses l

@@ -60,3 +60,6 @@ BEGIN
 END $$;
 CREATE TRIGGER accounts_tell AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON accounts
     FOR EACH STATEMENT EXECUTE FUNCTION tell_everything_changed();
+
+-- The date that licenses are compared with; see access/views.py.
+CREATE INDEX releases_effective ON releases (account_id, (coalesce(backdated, created)));

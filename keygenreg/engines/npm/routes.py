@@ -63,6 +63,7 @@ class NpmRoutes:
     @app.route("/-/ping", methods=_READS)
     @answers(as_reply)
     async def ping(self, exchange: Exchange) -> Reply:
+        exchange.keep()
         await exchange.admit()
         return _reply(documents.rendered({}), "private")
 
@@ -95,6 +96,7 @@ class NpmRoutes:
     @answers(as_reply)
     async def tags(self, exchange: Exchange, package: str) -> Reply:
         """Version by tag."""
+        exchange.keep()
         lookup = await self._lookup(exchange)
         found = await lookup.package(package)
         tags = dist_tags(map(tagged, await lookup.tarballs(found, queries.TAGS)))
@@ -148,6 +150,7 @@ class NpmRoutes:
         raise NotAllowed(_HOW_TO_PUBLISH)
 
     async def _package(self, exchange: Exchange, name: str, media_type: str) -> Reply:
+        exchange.keep()
         lookup = await self._lookup(exchange)
         found = await lookup.package(name)
         versions = await self._versions(exchange, lookup, found)
@@ -155,6 +158,7 @@ class NpmRoutes:
         return _reply(documents.package_document(package, media_type), _audience(found), package.modified)
 
     async def _version(self, exchange: Exchange, target: paths.Selected, media_type: str) -> Reply:
+        exchange.keep()
         lookup = await self._lookup(exchange)
         found = await lookup.package(target.name)
         tags = dist_tags(map(tagged, await lookup.tarballs(found, queries.TAGS)))

@@ -65,6 +65,7 @@ class Admission:
         if claims is None:
             credential = read_credentials(exchange.authorization, exchange.query)
         elif claims.anonymous:
+            exchange.keeping.admitted()
             return None
         else:
             exchange.account_reference = str(claims.account_id)
@@ -176,7 +177,9 @@ class Admission:
         if scheme.lower() != b"bearer" or not looks_like_token(text):
             return None
         try:
-            return self.signer.verify(text, audience=exchange.origin.authority, now=self.now())
+            claims = self.signer.verify(text, audience=exchange.origin.authority, now=self.now())
+            exchange.keeping.lasts_until(claims.until)
+            return claims
         except TokenExpired:
             raise Unauthenticated("The registry token has expired.", "REGISTRY_TOKEN_EXPIRED") from None
         except TokenInvalid:

@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import re
 from functools import lru_cache
+from math import inf
 from uuid import UUID, uuid4
 
 import jwt
@@ -42,7 +43,8 @@ class Claims:
     """
     What a token says: whose credentials (``account_id`` and a token's or a license's id; none for anonymous callers)
     and for which repositories it was asked; ``proof`` is that of
-    :class:`keygenreg.access.authentication.RecognisedCredential`.
+    :class:`keygenreg.access.authentication.RecognisedCredential`. ``until`` is when a token that was checked ends (Unix
+    seconds).
     """
 
     repositories: tuple[str, ...] = ()
@@ -50,6 +52,7 @@ class Claims:
     token_id: UUID | None = None
     license_id: UUID | None = None
     proof: str = ""
+    until: float = field(default=inf, eq=False)
 
     @property
     def anonymous(self) -> bool:
@@ -139,6 +142,7 @@ def _claims(payload: dict) -> Claims:
         token_id=parse_uuid(payload["token"] or ""),
         license_id=parse_uuid(payload["license"] or ""),
         proof=payload["proof"],
+        until=payload["exp"],
     )
 
 

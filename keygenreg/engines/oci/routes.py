@@ -31,6 +31,8 @@ from keygenreg.web.reply import BlobReply, Reply
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _READS = ("GET", "HEAD")
 _PREFIX = "v2"
+#: Kinds of what is asked for whose answers are documents, the same for all who see the same.
+_DOCUMENTS = frozenset({"manifests", "tags", "referrers"})
 _TOKEN = "token"
 #: What a digest names never changes; a tag is asked for again at each use.
 _FOR_EVER = "private, max-age=31536000, immutable, no-transform"
@@ -79,9 +81,12 @@ class OciRoutes:
         if exchange.method not in _READS:
             return await self._refuse_write(exchange, place, wanted)
         if wanted is not None:
+            if wanted.kind in _DOCUMENTS:
+                exchange.keep()
             grant, keys = await self.admission.to_repository(exchange, wanted.repository, in_path=place.in_path)
             lookup = Lookup(self.parts.database, grant, wanted.repository, keys)
             return await getattr(self, f"_{wanted.kind}")(exchange, lookup, wanted)
+        exchange.keep(shared=False)
         if place.in_path:
             await self.admission.to_registry(exchange)
         else:

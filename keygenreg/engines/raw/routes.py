@@ -47,6 +47,7 @@ class RawRoutes:
     @answers(as_reply)
     async def read(self, exchange: Exchange, path: str) -> Reply:
         """A file, its checksum, or the list of a release's files."""
+        exchange.keep()
         grant = await exchange.admit()
         target = read_path(_own_parts(exchange))
         if target is None:

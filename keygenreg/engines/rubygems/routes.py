@@ -50,6 +50,7 @@ class RubyGemsRoutes:
     async def root(self, exchange: Exchange) -> Reply:
         """Says that there is a compact index; credentials that are sent must be good ones."""
         require_api_accept(exchange.header("Accept"), (PLAIN,))
+        exchange.keep()
         await exchange.admit()
         return Reply(200, b"Gems are served here.\n", (("Content-Type", PLAIN_UTF8),))
 
@@ -57,7 +58,8 @@ class RubyGemsRoutes:
     @answers(as_index_reply)
     async def versions(self, exchange: Exchange) -> Reply:
         """All gems with their versions. Who sees none at all, but would with a key, is asked for one."""
-        lookup = await self._text_lookup(exchange)
+        # What the client has already decides about the answer.
+        lookup = await self._text_lookup(exchange, shared=False)
         stamp = await lookup.stamp()
         if not stamp:
             await lookup.require_credentials_for_hidden()
@@ -107,6 +109,7 @@ class RubyGemsRoutes:
     @answers(as_reply)
     async def quick(self, exchange: Exchange, file: str) -> Reply:
         """One gem's specification."""
+        exchange.keep()
         lookup = await self._lookup(exchange)
         row = await lookup.file(_stem(file, _GEMSPEC) + _GEM, read=True)
         gemspec = await specification(row)
@@ -134,6 +137,7 @@ class RubyGemsRoutes:
         raise NotAllowed(_HOW_TO_PUBLISH)
 
     async def _specs(self, exchange: Exchange, name: str, *, challenging: bool = True) -> Reply:
+        exchange.keep()
         lookup = await self._lookup(exchange)
         stamp = await lookup.stamp()
         if not stamp and challenging:
@@ -141,8 +145,9 @@ class RubyGemsRoutes:
         body = await self._indexes.specs(lookup, stamp, name)
         return binary_reply(exchange, body, attachment(name), public=lookup.grant.bearer is None)
 
-    async def _text_lookup(self, exchange: Exchange) -> Lookup:
+    async def _text_lookup(self, exchange: Exchange, *, shared: bool = True) -> Lookup:
         require_api_accept(exchange.header("Accept"), (PLAIN,))
+        exchange.keep(shared=shared)
         return await self._lookup(exchange)
 
     async def _lookup(self, exchange: Exchange) -> Lookup:

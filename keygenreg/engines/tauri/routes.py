@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from klein import Klein
@@ -29,6 +30,8 @@ from keygenreg.web.exchange import Exchange
 from keygenreg.web.parts import Parts
 from keygenreg.web.reply import Reply
 
+#: How long an answer may be given again, less than the shortest life of the links in it, in seconds.
+_KEPT_SECONDS = 15
 _OFFERED = (JSON, OCTET_STREAM)
 _HOW_TO_PUBLISH = (
     "Updates are published with `keygenreg publish FILE --package KEY --engine tauri --version VERSION` or with the "
@@ -55,6 +58,8 @@ class TauriRoutes:
     async def check(self, exchange: Exchange, path: str) -> Reply:
         """Whether there is an update, or what the newest release is."""
         require_api_accept(exchange.header("Accept"), _OFFERED)
+        # A link in the answer is signed, with a time of its own, for the caller alone.
+        exchange.keep(time.time() + _KEPT_SECONDS, shared=False)
         grant = await exchange.admit()
         place = read_path(_own_parts(exchange), exchange.query)
         package = place and await self._package(grant, place)

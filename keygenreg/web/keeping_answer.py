@@ -1,0 +1,120 @@
+"""What may be remembered of one answer: collected while it is made, used when it is complete."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from math import inf
+from typing import TYPE_CHECKING
+
+from attrs import define, field, frozen
+
+from keygenreg.caches.generations import Generations, Guard
+from keygenreg.domain.account import Account
+from keygenreg.domain.failures import Denied, Failure, NotFound, Unauthenticated
+from keygenreg.domain.grant import Grant
+from keygenreg.web.kept_replies import KEPT_STATUSES, KEY_FIELDS, KeptReplies, KeptReply, Settled
+from keygenreg.web.ready_answers import Keeping
+from keygenreg.web.reply import BlobReply, Reply
+
+if TYPE_CHECKING:
+    from keygenreg.web.exchange import Exchange
+
+_KEY_FIELDS = frozenset(name.lower() for name in KEY_FIELDS)
+_KEPT_FAILURES = (Unauthenticated, Denied, NotFound)
+
+
+@frozen
+class Memory:
+    """What a process remembers answers with."""
+
+    generations: Generations
+    replies: KeptReplies
+
+
+@define
+class KeepingAnswer:
+    """
+    For one exchange.
+
+    :ivar guard: of what has been read so far; taken before anything was.
+    :param now: when the exchange began (Unix seconds).
+    """
+
+    memory: Memory
+    now: float
+    guard: Guard = field(init=False)
+    _until: float = field(default=inf, init=False)
+    _allowed: bool = field(default=False, init=False)
+    _shared: bool = field(default=False, init=False)
+    _watching: bool = field(default=False, init=False)
+    _judged: bool = field(default=False, init=False)
+    _key: Hashable = field(default=None, init=False)
+    _fields: set[str] = field(factory=set, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.guard = self.memory.generations.guard()
+
+    def depends_on(self, name: str) -> None:
+        """The handler has looked at a request field."""
+        self._fields.add(name.lower())
+
+    def watch(self, account: Account) -> None:
+        """The account is known; nothing of it but its own row has been read."""
+        self._watching = True
+        self.memory.generations.watch(self.guard, account.id)
+
+    def allow(self, until: float, *, shared: bool) -> None:
+        """See :meth:`keygenreg.web.exchange.Exchange.keep`."""
+        self._allowed, self._shared = True, shared
+        self.lasts_until(until)
+
+    def lasts_until(self, time: float) -> None:
+        """What the answer is made from ends then (Unix seconds)."""
+        self._until = min(self._until, time)
+
+    async def settle(self, exchange: Exchange, grant: Grant) -> None:
+        """
+        The caller is known: look whether the reply is.
+
+        :raises Settled: it is.
+        """
+        if not self._allowed or not self.memory.generations.heard:
+            return
+        view = await self.memory.replies.views.of(grant, self.guard)
+        self.lasts_until(view.until)
+        self._judged = True
+        if not self._shared or view.key is None:
+            return
+        fields = tuple(map(exchange._field, KEY_FIELDS))
+        self._key = (exchange.method, exchange.base_url, exchange.raw_target, fields, view.key)
+        kept = self.memory.replies.find(self._key, self.now)
+        if kept is not None:
+            self._key = None
+            self.lasts_until(kept.until)
+            raise Settled(kept)
+
+    def made(self, reply: Reply | BlobReply) -> None:
+        """The handler has made a reply; it is kept for others where it may be."""
+        if self._key is None or not isinstance(reply, Reply) or reply.status not in KEPT_STATUSES:
+            return
+        if self._fields <= _KEY_FIELDS:
+            self.memory.replies.remember(self._key, KeptReply(reply, self.guard, self._until))
+
+    def admitted(self) -> None:
+        """The credentials were judged without :meth:`settle`; :meth:`lasts_until` says how long they are good."""
+        self._judged = True
+
+    async def permission(self, exchange: Exchange, failure: Failure | None) -> Keeping | None:
+        """
+        Whether the complete answer may be given again to the same request.
+
+        :param failure: what the handler raised instead of making a reply.
+        """
+        if not self._allowed or not (failure is None or isinstance(failure, _KEPT_FAILURES)):
+            return None
+        if not self._judged and exchange.authorization is not None:
+            if not self._watching:
+                return None  # nobody knows whose credentials these may become
+            view = await self.memory.replies.views.of(exchange.grant, self.guard)
+            self.lasts_until(view.until)
+        return Keeping(self.guard, self._until)

@@ -1,0 +1,82 @@
+"""Replies kept for all who see the same: found after admission, before anything is asked of the database."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from attrs import define, field, frozen
+
+from keygenreg.access.views import Views
+from keygenreg.caches.bounded import BoundedCache
+from keygenreg.caches.generations import Generations, Guard
+from keygenreg.web.reply import Reply
+
+KEY_FIELDS = (
+    "Accept",
+    "Accept-Encoding",
+    "If-Match",
+    "If-Modified-Since",
+    "If-None-Match",
+    "If-Range",
+    "If-Unmodified-Since",
+    "Prefer",
+    "Range",
+)
+"""Request fields that replies are told apart by. One that was made with another field in mind is not kept."""
+
+KEPT_STATUSES = frozenset({200, 204, 304, 307})
+"""Others are not kept: a redirect may be signed, and failures are anybody's to ask for."""
+
+_LARGEST_SHARE = 8
+
+
+@frozen
+class KeptReply:
+    """A reply as its handler made it; it counts while its catalogue is the same, until ``until`` (Unix seconds)."""
+
+    reply: Reply
+    guard: Guard
+    until: float
+
+
+@frozen
+class Settled(Exception):
+    """Raised by admission instead of letting a handler go on: the reply is here already."""
+
+    kept: KeptReply
+
+
+@define
+class KeptReplies:
+    """
+    What one web process keeps.
+
+    :param limit: in bytes; a reply above an eighth of it is not kept.
+    """
+
+    generations: Generations
+    views: Views
+    limit: int
+    _kept: BoundedCache[Hashable, KeptReply] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._kept = BoundedCache(self.limit)
+
+    @property
+    def used(self) -> int:
+        """Bytes in use."""
+        return self._kept.used
+
+    def find(self, key: Hashable, now: float) -> KeptReply | None:
+        """The reply under a key, if it still counts at ``now`` (Unix seconds)."""
+        kept = self._kept.get(key)
+        if kept is None or (now < kept.until and self.generations.catalogue_holds(kept.guard)):
+            return kept
+        self._kept.forget(key)
+        return None
+
+    def remember(self, key: Hashable, kept: KeptReply) -> None:
+        """Keep a reply, unless something has changed since its guard was taken."""
+        size = len(kept.reply.body)
+        if size * _LARGEST_SHARE <= self.limit and self.generations.catalogue_holds(kept.guard):
+            self._kept.put(key, kept, 1024 + size)

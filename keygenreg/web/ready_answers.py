@@ -1,0 +1,180 @@
+"""
+Answers that are ready: whole requests, byte for byte, and what was answered to them, given again before any parsing.
+
+The key is the head of a request as it arrived, with its credentials and conditions, so an answer can only go to a
+request that is the same in every byte. It is given as long as its :class:`~keygenreg.caches.generations.Guard` holds
+and its time has not come; a revocation therefore counts in the next answer. Only what a handler marked by
+:meth:`keygenreg.web.exchange.Exchange.keep` gets here, and only when it is asked for the second time.
+"""
+
+from __future__ import annotations
+
+from attrs import define, frozen
+from twisted.web.http import Request
+
+from keygenreg.caches.bounded import BoundedCache
+from keygenreg.caches.generations import Generations, Guard
+from keygenreg.web.request_ids import RequestIds
+from keygenreg.web.response_head import SERVER, date_field, reason_phrase
+
+LONGEST_HEAD = 4096
+"""Heads above are not kept, in bytes."""
+LARGEST_BODY = 256 * 1024
+"""Bodies above are not kept, in bytes: they are given in one piece, and a client may be slow."""
+LONGEST_LIFE = 300.0
+"""Seconds after which an answer is made anew even if nothing is known to have changed."""
+
+_STATUSES = frozenset({200, 204, 304, 307, 401, 403, 404})
+#: Written anew each time, or of the connection.
+_OWN_FIELDS = frozenset({b"Server", b"Date", b"X-Request-Id"})
+_OF_CONNECTION = (b"Connection", b"Set-Cookie", b"Transfer-Encoding", b"Trailer")
+_HEADS_SEEN = 65_536
+
+
+@frozen
+class Keeping:
+    """Permission to keep the answer of a request: what it was made from, and until when it counts (Unix seconds)."""
+
+    guard: Guard
+    until: float
+
+
+@define(eq=False)
+class ReadyAnswer:
+    """
+    One answer.
+
+    ``start`` comes before the date, ``rest`` between the request's id and ``body``; where that tells the id, the id and
+    ``tail`` follow. ``length`` is that of the whole body, in bytes, ``address`` the client's as a proxy told it. With
+    ``engine``, ``method``, ``target`` and ``agent`` these are for the access log and the metrics.
+    """
+
+    guard: Guard
+    until: float
+    start: bytes
+    rest: bytes
+    body: bytes
+    tail: bytes | None
+    status: int
+    length: int
+    engine: str
+    method: bytes
+    target: bytes
+    agent: bytes
+    address: str | None
+
+
+def whole_head(data: bytes) -> bool:
+    """Whether what arrived in one piece is one request without a body, and one worth keeping."""
+    return (
+        len(data) <= LONGEST_HEAD
+        and data.startswith((b"GET ", b"HEAD "))
+        and data.endswith(b"\r\n\r\n")
+        and data.count(b"\r\n\r\n") == 1
+    )
+
+
+class ReadyAnswers:
+    """
+    What one web process keeps.
+
+    :param limit: in bytes.
+    """
+
+    def __init__(self, generations: Generations, limit: int) -> None:
+        self._generations = generations
+        self._numbers = generations.numbers
+        self._answers: BoundedCache[bytes, ReadyAnswer] = BoundedCache(limit)
+        self._seen: set[int] = set()
+        self._ids = RequestIds()
+        self._second = -1
+        self._date = b""
+
+    @property
+    def used(self) -> int:
+        """Bytes in use."""
+        return self._answers.used
+
+    def find(self, head: bytes, now: float) -> ReadyAnswer | None:
+        """The answer to a request, if there is one that still counts at ``now`` (Unix seconds)."""
+        answer = self._answers.young.get(head) or self._answers.get(head)
+        if answer is None:
+            return None
+        guard, numbers = answer.guard, self._numbers
+        if (
+            numbers[guard.catalogue_slot] == guard.catalogue
+            and numbers[guard.bearers_slot] == guard.bearers
+            and numbers[0] == guard.everything
+            and now < answer.until
+            and self._generations.heard
+        ):
+            return answer
+        self._answers.forget(head)
+        return None
+
+    def wire(self, answer: ReadyAnswer, now: float) -> tuple[bytes, bytes]:
+        """The bytes to send, and the request's id."""
+        second = int(now)
+        if second != self._second:
+            self._second, self._date = second, date_field(second)
+        request_id = self._ids()
+        parts = (answer.start, self._date, b"\r\nX-Request-Id: ", request_id, answer.rest, answer.body)
+        if answer.tail is not None:
+            parts += (request_id, answer.tail)
+        return b"".join(parts), request_id
+
+    def remember(self, head: bytes, request: Request, keeping: Keeping, body: bytes, now: float) -> None:
+        """
+        Keep the answer that is about to be sent.
+
+        :param head: the request as it arrived, as :meth:`find` will get it.
+        :param request: with status and fields of the answer set.
+        :param body: as it is sent; of a HEAD, as a GET would get it.
+        """
+        fields = request.responseHeaders
+        if (
+            request.code not in _STATUSES
+            or len(body) > LARGEST_BODY
+            or keeping.until <= now
+            or any(map(fields.hasHeader, _OF_CONNECTION))
+            or not self._generations.holds(keeping.guard)
+            or not self._asked_before(head)
+        ):
+            return
+        lines = [
+            name + b": " + value
+            for name, values in fields.getAllRawHeaders()
+            if name not in _OWN_FIELDS
+            for value in values
+        ]
+        sent = b"" if request.method == b"HEAD" else body
+        sent, told, tail = sent.partition(request.request_id.encode("ascii"))
+        if not told:
+            sent = self._answers.shared(sent)
+        answer = ReadyAnswer(
+            guard=keeping.guard,
+            until=min(keeping.until, now + LONGEST_LIFE),
+            start=b"HTTP/1.1 %d %s\r\nServer: %s\r\nDate: " % (request.code, reason_phrase(request.code), SERVER),
+            rest=b"\r\n" + b"\r\n".join(lines) + b"\r\n\r\n",
+            body=sent,
+            tail=tail if told else None,
+            status=request.code,
+            length=0 if request.method == b"HEAD" else len(body),
+            engine=request.engine,
+            method=request.method,
+            target=request.uri,
+            agent=(request.requestHeaders.getRawHeaders(b"User-Agent") or (b"-",))[0],
+            address=request.client_address if request.requestHeaders.hasHeader(b"X-Forwarded-For") else None,
+        )
+        own = 2 * len(head) + len(answer.rest) + len(tail)
+        self._answers.put(head, answer, own + len(sent) if told else own, b"" if told else sent)
+
+    def _asked_before(self, head: bytes) -> bool:
+        """Most requests come once: those would only push out what is asked for again and again."""
+        mark = hash(head)
+        if mark in self._seen:
+            return True
+        if len(self._seen) >= _HEADS_SEEN:
+            self._seen.clear()
+        self._seen.add(mark)
+        return False
