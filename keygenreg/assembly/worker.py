@@ -96,19 +96,30 @@ def main() -> None:
     serving = Serving(settings, orders.login, orders.signing_key, reactor, GENERATIONS_DESCRIPTOR)
     lifeline = _Lifeline(serving)
 
+    failed: list[bool] = []
+
     def begin() -> None:
         HangUp(reactor, serving.reopen_log).start()
-        serving.start(SOCKET_DESCRIPTOR, orders.family)
+        try:
+            serving.start(SOCKET_DESCRIPTOR, orders.family)
+        except Exception:
+            _log.failure("A web process cannot start")
+            failed.append(True)
+            _stop()
+            return
         StandardIO(lifeline, stdout=ANSWER_DESCRIPTOR)
 
     async def end() -> None:
         await serving.stop()
+        if failed:
+            return
         await lifeline.last_word()
 
     reactor.callWhenRunning(begin)
     reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(end()))
     signal.signal(signal.SIGTERM, lambda *_: reactor.callFromThread(_stop))
     reactor.run(installSignalHandlers=False)
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":

@@ -253,6 +253,6 @@ class Workers:
             force.cancel()
 
     def _kill(self) -> None:
-        for worker in self._running:
+        for worker in list(self._running):
             _log.error("Web process {number} does not end; it is killed", number=worker.number)
             worker.signal(signal.SIGKILL)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import http.client
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
 import psutil
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
-from tests.daemon_fixtures import basic, fetch, free_ports_in_a_row
+from tests.daemon_fixtures import basic, fetch, free_port
 from tests.resilience.conftest import PATIENCE, Registry, eventually
 
 WORKERS = 2
@@ -21,7 +23,7 @@ def only_workers(only_registry: Registry) -> Iterator[Registry]:
     only_registry.begin()
     assert only_registry.stop() == 0
     only_registry.options = ("--workers", str(WORKERS))
-    only_registry.env = {"KEYGENREG_OPERATOR_PORT": str(free_ports_in_a_row(3))}
+    only_registry.env = {"KEYGENREG_OPERATOR_PORT": str(free_port())}
     yield only_registry
     only_registry.end()
     only_registry.options, only_registry.env = (), {}
@@ -31,20 +33,35 @@ def only_workers(only_registry: Registry) -> Iterator[Registry]:
 def workers(only_workers: Registry) -> Registry:
     """The registry with two web processes, both of which answer; a test may end it in any way."""
     only_workers.begin()
-    eventually(lambda: all(map(operator_port_answers, operator_ports(only_workers))), "all of them answer")
+    eventually(lambda: len(started(only_workers)) == WORKERS, "all of them answer")
     return only_workers
 
 
-def operator_ports(registry: Registry) -> range:
-    first = int(registry.env["KEYGENREG_OPERATOR_PORT"])
-    return range(first, first + WORKERS)
-
-
-def operator_port_answers(port: int) -> bool:
+def figures(registry: Registry) -> dict[tuple[str, frozenset], float]:
+    """All that ``/metrics`` shows; nothing while it does not answer."""
     try:
-        return fetch("GET", f"http://127.0.0.1:{port}/metrics").status == 200
+        page = fetch("GET", f"http://127.0.0.1:{registry.env['KEYGENREG_OPERATOR_PORT']}/metrics").body.decode()
     except OSError:
-        return False
+        return {}
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+    }
+
+
+def started(registry: Registry) -> set[tuple[str, float]]:
+    """The web processes that answer: number, and time of their start."""
+    return {
+        (dict(labels)["worker"], value)
+        for (name, labels), value in figures(registry).items()
+        if name == "process_start_time_seconds" and ("worker", "daemon") not in labels
+    }
+
+
+def answered(registry: Registry) -> float:
+    """How many requests were answered since the daemon started."""
+    return sum(value for (name, _), value in figures(registry).items() if name == "keygenreg_requests_total")
 
 
 def web_processes(registry: Registry) -> list[psutil.Process]:
@@ -120,19 +137,40 @@ def test_killed_one_is_replaced(workers: Registry) -> None:
     eventually(lambda: len(web_processes(workers)) == WORKERS, "there are two web processes again")
     (replacement,) = [process for process in web_processes(workers) if process != other]
     with ExitStack() as stack:
-        eventually(lambda: all(map(operator_port_answers, operator_ports(workers))), "the new one answers")
+        eventually(lambda: len(started(workers)) == WORKERS, "the new one answers")
         assert client_of(replacement, workers, stack).get("/v1/ping") == 200
 
 
-def test_each_has_figures_of_its_own(workers: Registry) -> None:
-    """At the operator port, and the ones that follow it."""
-    started = {metric(port, "process_start_time_seconds") for port in operator_ports(workers)}
-    assert len(started) == WORKERS
+def test_figures_are_of_all_together(workers: Registry) -> None:
+    """Requests are counted once, whoever answered them; what is a process's own stands under its number."""
+    before = answered(workers)
+    with ExitStack() as stack:
+        clients = [client_of(process, workers, stack) for process in web_processes(workers)]
+        asked = answered(workers)
+        for client in clients:
+            assert client.get("/v1/ping") == 200
+        assert answered(workers) == asked + WORKERS
+        assert asked > before
+        own = {
+            dict(labels)["worker"]: value
+            for (name, labels), value in figures(workers).items()
+            if name == "keygenreg_connections"
+        }
+        assert len(own) == WORKERS and min(own.values()) >= 1
 
 
-def metric(port: int, name: str) -> str:
-    page = fetch("GET", f"http://127.0.0.1:{port}/metrics").body.decode()
-    return next(line for line in page.splitlines() if line.startswith(f"{name} "))
+def test_counters_do_not_go_back(workers: Registry) -> None:
+    """Whether a web process is killed or gives way."""
+    for _ in range(30):
+        assert fetch("GET", f"{workers.url}/v1/ping").status == 200
+    before, processes = answered(workers), started(workers)
+    web_processes(workers)[0].kill()
+    eventually(lambda: len(started(workers) - processes) == 1, "there is another one")
+    assert answered(workers) >= before
+    before, processes = answered(workers), started(workers)
+    workers.process.send_signal(signal.SIGHUP)
+    eventually(lambda: len(started(workers)) == WORKERS and not started(workers) & processes, "all were replaced")
+    assert answered(workers) >= before
 
 
 def test_sigterm_ends_all(workers: Registry) -> None:
