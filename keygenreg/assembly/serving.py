@@ -11,6 +11,7 @@ from twisted.internet.task import deferLater
 from keygenreg.assembly.database import connect, listen_for_changes
 from keygenreg.assembly.listening import adopt
 from keygenreg.assembly.tls import tls_files
+from keygenreg.assembly.quick_polling import quicken
 from keygenreg.assembly.web_process import WebProcess, build
 from keygenreg.caches.generations import Generations
 from keygenreg.database.connection_settings import ConnectionSettings
@@ -38,6 +39,7 @@ class Serving:
 
     def start(self, descriptor: int, family: int) -> None:
         """Answer on a listening socket."""
+        quicken(self.reactor)
         generations = Generations(self.generations)
         database = connect(self.settings, self.login, self.reactor, generations.move)
         listener = listen_for_changes(generations, self.login, self.reactor)
