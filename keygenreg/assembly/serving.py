@@ -10,8 +10,8 @@ from twisted.internet.task import deferLater
 
 from keygenreg.assembly.database import connect, listen_for_changes
 from keygenreg.assembly.listening import adopt
-from keygenreg.assembly.tls import tls_files
 from keygenreg.assembly.quick_polling import quicken
+from keygenreg.assembly.tls import tls_files
 from keygenreg.assembly.web_process import WebProcess, build
 from keygenreg.caches.generations import Generations
 from keygenreg.database.connection_settings import ConnectionSettings
