@@ -130,6 +130,15 @@ class Delivery:
         WholeNumber("bytes", 0), 0, "In stream mode, redirect for blobs larger than this. 0: stream all."
     )
     link_seconds: int = setting(WholeNumber("seconds", 60, 7 * 24 * HOUR), HOUR, "Life of a signed download link.")
+    accelerate: str = setting(
+        Choice("none", "x-accel-redirect", "x-sendfile"),
+        "none",
+        "Let a `server.trusted_proxies` in front send files from the same disk: nginx by the first header, Apache and "
+        "lighttpd by the second.",
+    )
+    accelerate_prefix: str = setting(
+        Text(), "/-/stored/", "nginx's internal location whose alias is `blobs/sha256/` of the data directory."
+    )
 
 
 @frozen

@@ -32,6 +32,7 @@ from keygenreg.settings import Settings
 from keygenreg.storage.filesystem import FilesystemBlobStore
 from keygenreg.storage.threads import DiskThreads
 from keygenreg.telemetry.mirror_figures import MirrorFigures
+from keygenreg.web.acceleration import acceleration
 from keygenreg.web.delivery import Delivery
 from keygenreg.web.edge import Edge
 from keygenreg.web.keeping_answer import Memory
@@ -102,12 +103,15 @@ def build(
     reading_pool = ThreadPool(0, settings.processing.threads, "reading")
     mirror_pool = ThreadPool(0, _MIRROR_THREADS, "mirror")
     disk = DiskThreads(reactor, disk_pool)
-    blobs = FilesystemBlobStore(settings.storage.data_dir, disk)
+    # A web server that sends files itself reads them under a user of its own, in the group of ours.
+    shared = settings.delivery.accelerate != "none"
+    blobs = FilesystemBlobStore(settings.storage.data_dir, disk, group_readable=shared)
     blobs.prepare()
     passwords = Passwords(reactor, password_pool)
     singleplayer = settings.server.mode == "singleplayer"
     addresses = Addresses(settings.server.public_url, settings.server.domain)
     proxies = Proxies(settings.server.trusted_proxies)
+    trusts = lru_cache(_PEERS)(proxies.trusts)
     cache = settings.cache
     edge = Edge(
         RememberedAccounts(
@@ -165,7 +169,10 @@ def build(
         disk=disk,
         observers=telemetry.observers,
         ready=ReadyAnswers(generations, cache.answers_bytes),
-        trusts=lru_cache(_PEERS)(proxies.trusts),
+        trusts=trusts,
+        acceleration=acceleration(
+            settings.delivery.accelerate, settings.delivery.accelerate_prefix, blobs.directory, trusts
+        ),
     )
     telemetry.watch_connections(lambda: len(site.channels))
     threads = (disk_pool, password_pool, reading_pool, mirror_pool)

@@ -28,10 +28,11 @@ _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK
 
 @define(eq=False)
 class BlobFile:
-    """An opened blob; ``size`` in bytes."""
+    """An opened blob; ``size`` in bytes, ``path`` where others find it."""
 
     size: int
     _fd: int | None
+    path: Path | None = None
 
     def fileno(self) -> int:
         if self._fd is None:
@@ -55,17 +56,32 @@ class FilesystemBlobStore:
     :param root: made by :meth:`prepare` when missing.
     :param max_uploads: how many may be under way in this process.
     :param now: the clock that file times are compared with, in Unix seconds.
+    :param group_readable: files are 0640, directories of blobs 0750.
     """
 
     root: Path
     _threads: DiskThreads
     max_uploads: int = 256
     now: Callable[[], float] = time.time
+    group_readable: bool = False
     _uploads: int = field(default=0, init=False)
 
     @property
     def _incoming(self) -> Path:
         return _incoming_of(self.root)
+
+    @property
+    def directory(self) -> Path:
+        """Below it are the blobs, absolute: ``ab/abcdef...``."""
+        return self._blobs.absolute()
+
+    @property
+    def _blobs(self) -> Path:
+        return self.root / "blobs" / "sha256"
+
+    @property
+    def _mode(self) -> int:
+        return 0o750 if self.group_readable else 0o700
 
     @property
     def scratch(self) -> Path:
@@ -74,14 +90,14 @@ class FilesystemBlobStore:
 
     def prepare(self) -> None:
         """Make the directories. Blocks; for start-up. Raises OSError when that is impossible."""
-        for directory in (self._incoming, self.root / "blobs" / "sha256"):
-            _make_directory(directory, self.root.parent)
+        _make_directory(self._incoming, self.root.parent, 0o700)
+        _make_directory(self._blobs, self.root, self._mode)
 
     def path_of(self, sha256: str) -> Path:
         """Where the blob is, or would be. Raises NotFound for what is no digest, so no name leads out of the store."""
         if not is_sha256(sha256):
             raise NotFound("There is no such blob.")
-        return self.root / "blobs" / "sha256" / sha256[:2] / sha256
+        return self._blobs / sha256[:2] / sha256
 
     def begin(self, *, algorithms: frozenset[str] = frozenset()) -> IncomingFile:
         if self._uploads >= self.max_uploads:
@@ -89,7 +105,8 @@ class FilesystemBlobStore:
         self._threads.admit()
         hashes = Hashes(algorithms)
         self._uploads += 1
-        return IncomingFile(self._incoming / f"{uuid4().hex}.part", self._threads, hashes, self._upload_ended)
+        mode = 0o640 if self.group_readable else 0o600
+        return IncomingFile(self._incoming / f"{uuid4().hex}.part", self._threads, hashes, self._upload_ended, mode)
 
     def _upload_ended(self) -> None:
         self._uploads -= 1
@@ -101,7 +118,7 @@ class FilesystemBlobStore:
         path = self.path_of(sha256)
         self._threads.admit()
         try:
-            return await self._threads.run(_open, path, unwanted=BlobFile.close)
+            return await self._threads.run(_open, path.absolute(), unwanted=BlobFile.close)
         except FileNotFoundError:
             raise NotFound("There is no such blob.") from None
         except OSError as error:
@@ -120,7 +137,7 @@ class FilesystemBlobStore:
 
     def _move(self, source: Path, digests: Digests) -> Path:
         target = self.path_of(digests.sha256)
-        _make_directory(target.parent, self.root)
+        _make_directory(target.parent, self.root, self._mode)
         try:
             os.link(source, target)
         except FileExistsError:
@@ -180,19 +197,20 @@ def _open(path: Path) -> BlobFile:
         if not stat.S_ISREG(status.st_mode):
             raise FileNotFoundError(path)
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-        return BlobFile(status.st_size, fd)
+        return BlobFile(status.st_size, fd, path)
     except BaseException:
         os.close(fd)
         raise
 
 
-def _make_directory(path: Path, known: Path) -> None:
+def _make_directory(path: Path, known: Path, mode: int) -> None:
     """Make ``path``; each newly made directory is recorded in its parent on disk. ``known`` is not made."""
     if path == known or path.is_dir():
         return
-    _make_directory(path.parent, known)
+    _make_directory(path.parent, known, mode)
     with suppress(FileExistsError):  # another process was quicker; it may not have come to the next line yet
         path.mkdir(mode=0o700)
+        path.chmod(mode)  # whatever the process's mask
     _sync_directory(path.parent)
 
 

@@ -44,8 +44,11 @@ class IncomingFile:
     for them or has stopped waiting, so that a cancelled ``finish`` and a ``discard`` cannot meet.
     """
 
-    def __init__(self, path: Path, threads: DiskThreads, hashes: Hashes, on_end: Callable[[], None]) -> None:
+    def __init__(
+        self, path: Path, threads: DiskThreads, hashes: Hashes, on_end: Callable[[], None], mode: int = 0o600
+    ) -> None:
         self.path = path
+        self._mode = mode
         self.pressure: Pressure | None = None
         self.on_stored: Callable[[], None] | None = None
         self.stored = 0
@@ -163,6 +166,7 @@ class IncomingFile:
     def _store(self, data: bytes) -> None:
         if self._fd is None:
             self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            os.fchmod(self._fd, self._mode)  # whatever the process's mask
         view = memoryview(data)
         while view:
             view = view[os.write(self._fd, view) :]

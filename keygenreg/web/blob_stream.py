@@ -88,20 +88,34 @@ def _multipart(spans: list[range], headers: Headers, size: int) -> Plan:
     return Plan(206, headers, tuple(parts), sum(map(len, parts)))
 
 
+def _planned(request, reply: BlobReply, header: Callable[[str], str | None]) -> Plan:
+    return plan(reply, method=request.method.decode("latin-1"), header=header, incident=request.request_id)
+
+
+def _accelerated(request, reply: BlobReply) -> Plan | None:
+    """The answer by which a web server in front sends the file; ``None`` where that is not to be."""
+    acceleration = request.channel.site.acceleration
+    field = None if acceleration is None else acceleration.field_for(request, reply.blob)
+    if field is None:
+        return None
+    # Ranges are applied by the one who sends.
+    answer = _planned(request, reply, lambda name: None if name == "Range" else request.header(name))
+    return Plan(200, (*answer.headers, field), (), 0) if answer.status == 200 else answer
+
+
 def stream(request, reply: BlobReply) -> None:
     """Answer ``request`` with a blob and finish it as the client takes the bytes; the blob is closed on every path."""
     if is_gone(request):
         reply.blob.close()
         return
     try:
-        method = request.method.decode("latin-1")
-        answer = plan(reply, method=method, header=request.header, incident=request.request_id)
+        answer = _accelerated(request, reply) or _planned(request, reply, request.header)
         set_head(request, answer.status, answer.headers, answer.length)
         fd = reply.blob.fileno()
     except BaseException:
         reply.blob.close()
         raise
-    if request.method == b"HEAD" or answer.length is None:
+    if request.method == b"HEAD" or not answer.parts:
         reply.blob.close()
         request.write(b"")
         request.finish()

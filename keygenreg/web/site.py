@@ -15,6 +15,7 @@ from twisted.web.server import Site
 from keygenreg.domain.failures import Failure
 from keygenreg.storage.interface import BlobStore
 from keygenreg.storage.threads import DiskThreads
+from keygenreg.web.acceleration import Acceleration
 from keygenreg.web.channel import EdgeChannel
 from keygenreg.web.limits import Limits
 from keygenreg.web.ready_answers import ReadyAnswer, ReadyAnswers
@@ -55,6 +56,7 @@ class EdgeSite(Site):
     :param observers: told of every request.
     :param ready: answers to give before a request is parsed; None: there are none.
     :param trusts: whether a peer's address is that of a proxy whose words count: it may be answered differently.
+    :param acceleration: how a web server in front is told to send a file itself; None: it never is.
     """
 
     protocol = ReadyChannel
@@ -76,6 +78,7 @@ class EdgeSite(Site):
         observers: tuple[Observer, ...] = (),
         ready: ReadyAnswers | None = None,
         trusts: Callable[[str], bool] = lambda _address: False,
+        acceleration: Acceleration | None = None,
     ) -> None:
         super().__init__(resource, reactor=reactor, timeout=None, parsePOSTFormSubmission=False)
         self.limits = Limits() if limits is None else limits
@@ -86,6 +89,7 @@ class EdgeSite(Site):
         self.observers = observers
         self.ready = ready
         self._trusts = trusts
+        self.acceleration = acceleration
         self.channels: set[EdgeChannel] = set()
         self._sweep = LoopingCall(self._check_deadlines)
         self._sweep.clock = reactor
