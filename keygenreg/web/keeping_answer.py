@@ -86,7 +86,9 @@ class KeepingAnswer:
         if not self._shared or view.key is None:
             return
         fields = tuple(map(exchange._field, KEY_FIELDS))
-        self._key = (exchange.method, exchange.base_url, exchange.raw_target, fields, view.key)
+        # The engine and the origin both follow from the host, but not from each other.
+        engine = exchange.request.engine
+        self._key = (engine, exchange.origin, exchange.method, exchange.raw_target, fields, view.key)
         kept = self.memory.replies.find(self._key, self.now)
         if kept is not None:
             self._key = None
