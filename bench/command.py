@@ -18,7 +18,7 @@ from bench.context import Bench, Options
 from bench.figures import Section, Skipped
 from bench.load import has_wrk
 from bench.machine import CLIENT_CORE, description, load_average
-from bench.parts import blobs, manifests
+from bench.parts import blobs, manifests, pages, pulls
 from bench.registry import most_late, version
 from bench.report import rewrite, text_of
 
@@ -26,6 +26,8 @@ from bench.report import rewrite, text_of
 PARTS: dict[str, Callable[[Bench], Section]] = {
     "manifests": manifests.run,
     "blobs": blobs.run,
+    "pulls": pulls.run,
+    "pages": pages.run,
 }
 
 
