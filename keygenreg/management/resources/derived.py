@@ -5,13 +5,14 @@ Each exists for a caller while something it may see names it; its times are thos
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from attrs import field, frozen
 
 from keygenreg.database.query import Query
+from keygenreg.domain.channel import CHANNELS
 from keygenreg.domain.derived import derived_id, derived_name
 from keygenreg.domain.identifiers import parse_uuid
 from keygenreg.formats.pagination import Keyset, Page, page_links, read_pagination
@@ -26,36 +27,74 @@ FROM (SELECT DISTINCT t.engine FROM visible_packages t WHERE t.engine IS NOT NUL
       AND (%(product)s::uuid IS NULL OR t.product_id = %(product)s)) named
 JOIN packages every ON every.account_id = %(scope_account)s AND every.engine = named.engine
 GROUP BY named.engine"""
-_RELEASES = """SELECT named.channel AS key, min(every.created) AS created, min(every.created) AS updated
-FROM (SELECT DISTINCT r.channel FROM releases r JOIN visible_products t ON t.id = r.product_id
-      WHERE (r.environment_id IS NULL OR r.environment_id = %(scope_environment)s)
-      AND (%(product)s::uuid IS NULL OR r.product_id = %(product)s)) named
-JOIN releases every ON every.account_id = %(scope_account)s AND every.channel = named.channel
-GROUP BY named.channel"""
-_ARTIFACTS = """SELECT named.{column} AS key, min(every.created) AS created, min(every.created) AS updated
-FROM (SELECT DISTINCT lower(a.{column}) AS {column} FROM artifacts a JOIN releases r ON r.id = a.release_id
-      JOIN visible_products t ON t.id = r.product_id
-      WHERE a.{column} IS NOT NULL AND a.status <> 'YANKED'
-      AND (r.environment_id IS NULL OR r.environment_id = %(scope_environment)s)
-      AND (%(product)s::uuid IS NULL OR r.product_id = %(product)s)) named
-JOIN artifacts every ON every.account_id = %(scope_account)s AND lower(every.{column}) = named.{column}
-GROUP BY named.{column}"""
+_OF_ENVIRONMENT = "(r.environment_id IS NULL OR r.environment_id = %(scope_environment)s)"
+# First the few channels that are in use, by an index that knows their oldest releases too.
+_RELEASES = f"""WITH known AS MATERIALIZED (
+    SELECT keys.key, oldest.created FROM unnest(%(channels)s::text[]) AS keys (key)
+    CROSS JOIN LATERAL (
+        SELECT every.created FROM releases every WHERE every.account_id = %(scope_account)s AND every.channel = keys.key
+        ORDER BY every.created LIMIT 1
+    ) oldest
+)
+SELECT known.key, known.created, known.created AS updated FROM known
+CROSS JOIN LATERAL (
+    SELECT 1 FROM releases r JOIN visible_products t ON t.id = r.product_id
+    WHERE r.account_id = %(scope_account)s AND r.channel = known.key AND {_OF_ENVIRONMENT}
+    AND (%(product)s::uuid IS NULL OR r.product_id = %(product)s) LIMIT 1
+) seen"""
+
+# The indexes on lower(...) lead from one key to the next, and to the oldest artifact of each.
+_KEYS = """keys(key) AS (
+    (SELECT lower(first.{column}) FROM artifacts first
+     WHERE first.account_id = %(scope_account)s AND first.{column} IS NOT NULL ORDER BY lower(first.{column}) LIMIT 1)
+    UNION ALL
+    SELECT (SELECT lower(later.{column}) FROM artifacts later
+        WHERE later.account_id = %(scope_account)s AND later.{column} IS NOT NULL AND lower(later.{column}) > keys.key
+        ORDER BY lower(later.{column}) LIMIT 1)
+    FROM keys WHERE keys.key IS NOT NULL
+)"""
+_OLDEST = """CROSS JOIN LATERAL (
+    SELECT every.created FROM artifacts every
+    WHERE every.account_id = %(scope_account)s AND every.{column} IS NOT NULL AND lower(every.{column}) = keys.key
+    ORDER BY every.created LIMIT 1
+) oldest"""
+_SEEN = f"""FROM artifacts a JOIN releases r ON r.id = a.release_id JOIN visible_products t ON t.id = r.product_id
+    WHERE a.account_id = %(scope_account)s AND a.{{column}} IS NOT NULL AND a.status <> 'YANKED'
+    AND {_OF_ENVIRONMENT}"""
+_ARTIFACTS = f"""WITH RECURSIVE {_KEYS}
+SELECT keys.key, oldest.created, oldest.created AS updated FROM keys
+CROSS JOIN LATERAL (SELECT 1 {_SEEN} AND lower(a.{{column}}) = keys.key LIMIT 1) seen
+{_OLDEST}"""
+# Those of one product are fewer than those of one platform.
+_ARTIFACTS_OF_PRODUCT = f"""SELECT keys.key, oldest.created, oldest.created AS updated
+FROM (SELECT DISTINCT lower(a.{{column}}) AS key {_SEEN} AND r.product_id = %(product)s) keys
+{_OLDEST}"""
 
 
 @frozen
 class Derived:
-    """One kind: its JSON:API ``type``, the ``word`` in messages, and whether it is found by key too."""
+    """One kind: its JSON:API ``type``, the ``word`` in messages, and whether it is found by key too.
+
+    ``parameters`` are those of its queries that do not depend on the caller.
+    """
 
     type: str
     word: str
     permission: str
     sql: str
+    sql_of_product: str
     by_key: bool = False
+    parameters: Mapping[str, Any] = field(factory=dict)
     query: Query = field(init=False)
+    query_of_product: Query = field(init=False)
 
     @query.default
     def _query(self) -> Query:
         return Query(f"visible {self.type}", self.sql)
+
+    @query_of_product.default
+    def _query_of_product(self) -> Query:
+        return Query(f"visible {self.type} of a product", self.sql_of_product)
 
     def document(self, call: Call, row: dict) -> dict:
         """One record as a resource object."""
@@ -71,7 +110,10 @@ class Derived:
     async def records(self, call: Call, product: dict | None) -> list[dict[str, Any]]:
         """All that the caller sees, newest first."""
         call.grant.require(self.permission)
-        rows = await call.database.rows(self.query, scope=call.scope, product=product and product["id"])
+        query = self.query_of_product if product else self.query
+        rows = await call.database.rows(
+            query, scope=call.scope, product=product and product["id"], **self.parameters
+        )
         found = [row | {"id": derived_id(call.account_id, self.type, row["key"])} for row in rows]
         return sorted(found, key=lambda row: (row["created"], row["key"]), reverse=True)
 
@@ -104,11 +146,18 @@ class Derived:
         raise call.not_found(self.word, identifier)
 
 
+def _of_artifacts(type: str, word: str, permission: str, column: str) -> Derived:
+    sql, of_product = (text.replace("{column}", column) for text in (_ARTIFACTS, _ARTIFACTS_OF_PRODUCT))
+    return Derived(type, f"release {word}", permission, sql, of_product)
+
+
 KINDS = (
-    Derived("engines", "release engine", "engine.read", _PACKAGES, by_key=True),
-    Derived("platforms", "release platform", "platform.read", _ARTIFACTS.replace("{column}", "platform")),
-    Derived("arches", "release arch", "arch.read", _ARTIFACTS.replace("{column}", "arch")),
-    Derived("channels", "release channel", "channel.read", _RELEASES),
+    Derived("engines", "release engine", "engine.read", _PACKAGES, _PACKAGES, by_key=True),
+    _of_artifacts("platforms", "platform", "platform.read", "platform"),
+    _of_artifacts("arches", "arch", "arch.read", "arch"),
+    Derived(
+        "channels", "release channel", "channel.read", _RELEASES, _RELEASES, parameters={"channels": sorted(CHANNELS)}
+    ),
 )
 
 
