@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.clients.cutting_proxy import CuttingProxy
-from tests.clients.oci_clients import CLIENTS, Client, Crane, Oras, start_containerd, start_dockerd
+from tests.clients.oci_clients import CLIENTS, Client, Crane, Oras, Podman, start_containerd, start_dockerd
 from tests.daemon_fixtures import Account
 from tests.engines.oci.images import real_image
 from tests.engines.oci.layouts import EMPTY, Layout
@@ -187,6 +187,22 @@ def test_oras_discovers_and_pulls_attachments(artifacts: Store, tmp_path: Path):
     assert len(json.loads((tmp_path / "all" / "index.json").read_bytes())["manifests"]) >= 1
     tags = oras.run(oras.program, "repo", "tags", "--plain-http", reference.rpartition(":")[0]).ok()
     assert tags.words.split() == ["1.0.0"]
+
+
+def test_list_of_repositories(licensed: Vendor, tmp_path: Path):
+    """crane lists what the license may read, and nothing without one."""
+    crane = Crane(tmp_path)
+    listing = [crane.program, "catalog", "--insecure", licensed.registry]
+    assert licensed.name not in crane.run(*listing).failed().words
+    log_in(crane, licensed)
+    assert crane.run(*listing).ok().words.split() == [licensed.name]
+
+
+def test_podman_searches_what_may_be_read(licensed: Vendor, tmp_path: Path):
+    podman = Podman(tmp_path)
+    log_in(podman, licensed)
+    found = podman.run("podman", "search", "--tls-verify=false", f"{licensed.registry}/app").ok()
+    assert licensed.reference("") in found.words
 
 
 def test_crane_reads_everything(open_vendor: Vendor, tmp_path: Path):

@@ -16,12 +16,14 @@ from keygenreg.domain.token import digest_of
 from keygenreg.engines.oci import queries
 from keygenreg.engines.oci.errors import INSUFFICIENT, remember_repository
 from keygenreg.engines.oci.registry_token import Claims, TokenExpired, TokenInvalid, TokenSigner, looks_like_token
+from keygenreg.engines.oci.token_owners import TokenOwners
 from keygenreg.engines.oci.token_request import TokenRequest
 from keygenreg.formats.authorization import LicenseKeyCredential, TokenCredential, read_credentials
 from keygenreg.web.exchange import Exchange
 from keygenreg.web.parts import Parts
 
-_ACCOUNTS_AT_ONCE = 500
+#: Accounts of one token request in which its credentials are tried.
+_MOST_ACCOUNTS = 4
 
 
 @frozen
@@ -34,6 +36,7 @@ class Admission:
 
     parts: Parts
     signer: TokenSigner
+    owners: TokenOwners
     now: Callable[[], float]
 
     async def to_repository(self, exchange: Exchange, path_name: str, *, in_path: bool) -> tuple[Grant, list[str]]:
@@ -83,7 +86,8 @@ class Admission:
         claims = Claims(request.repositories)
         if request.credential is not None:
             grant = await self._grant(exchange, request)
-            claims = _claims_of(grant, request)
+            if grant is not None:
+                claims = _claims_of(grant, request)
         return self.signer.sign(claims, audience=exchange.origin.authority, now=self.now())
 
     # Accounts
@@ -108,16 +112,28 @@ class Admission:
             raise NotFound("A repository's name is ACCOUNT/PACKAGE here.", code="NAME_UNKNOWN")
         return [rest, name]
 
-    async def _grant(self, exchange: Exchange, request: TokenRequest) -> Grant:
-        """The account is that of the first repository; a log-in names none."""
-        if request.repositories:
+    async def _grant(self, exchange: Exchange, request: TokenRequest) -> Grant | None:
+        """
+        Judge credentials in the accounts of the repositories; a log-in names none.
+
+        :return: ``None`` where they are good, in another account: then the repositories are read as anybody may, since
+            clients send what they have for a host with every request to it.
+        """
+        refused: Unauthenticated | None = None
+        for name in _one_of_each_account(request.repositories):
             try:
-                await self._find_account(exchange, request.repositories[0])
-            except NotFound:
-                exchange.account = exchange.account_reference = None
-            else:
+                await self._find_account(exchange, name)
                 return await exchange.admit(credentials=lambda: request.credential)
-        return await self._log_in(exchange, request.credential)
+            except Unauthenticated as failure:
+                refused = refused or failure
+            except NotFound:
+                pass  # the next one may be there
+            exchange.account = exchange.account_reference = exchange.environment = None
+        if refused is None:
+            return await self._log_in(exchange, request.credential)
+        if self.parts.edge.accounts.singleplayer or await self._account_of(request.credential) is None:
+            raise refused
+        return None
 
     async def _log_in(self, exchange: Exchange, credential: Credential) -> Grant:
         """Judge credentials without knowing the account: where there are several, whose they are is looked up."""
@@ -140,17 +156,7 @@ class Admission:
             return rows[0]["account_id"] if rows else None
         if not isinstance(credential, TokenCredential):
             return None
-        after = UUID(int=0)
-        # Tokens are stored as digests made with a secret of their account, so each account is tried.
-        while accounts := await database.rows(queries.SECRETS, after=after, limit=_ACCOUNTS_AT_ONCE):
-            digests = [digest_of(row["secret_key"], credential.token) for row in accounts]
-            row = await database.maybe(
-                queries.ACCOUNTS_OF_TOKEN, accounts=[row["id"] for row in accounts], digests=digests
-            )
-            if row is not None:
-                return row["account_id"]
-            after = accounts[-1]["id"]
-        return None
+        return await self.owners.of(credential.token)
 
     # Credentials
 
@@ -163,9 +169,8 @@ class Admission:
             raise Unauthenticated("The token is for other repositories; ask for one for this.", INSUFFICIENT)
         if claims.anonymous:
             return None
-        if claims.account_id != exchange.account.id:
-            raise Unauthenticated("The token is of another account.", "REGISTRY_TOKEN_INVALID")
-        return _recognised(claims)
+        # A token for repositories of several accounts is, outside of its own, as good as none.
+        return _recognised(claims) if claims.account_id == exchange.account.id else None
 
     def _claims(self, exchange: Exchange) -> Claims | None:
         """What a registry token says, ``None`` when the request carries none. :raises Unauthenticated: a bad one."""
@@ -184,6 +189,14 @@ class Admission:
             raise Unauthenticated("The registry token has expired.", "REGISTRY_TOKEN_EXPIRED") from None
         except TokenInvalid:
             raise Unauthenticated("The registry token is not valid here.", "REGISTRY_TOKEN_INVALID") from None
+
+
+def _one_of_each_account(repositories: tuple[str, ...]) -> list[str]:
+    """The first repository of each account that the names may be of, some at most."""
+    found: dict[str, str] = {}
+    for name in repositories:
+        found.setdefault(name.partition("/")[0], name)
+    return list(found.values())[:_MOST_ACCOUNTS]
 
 
 def _names(account: Account, reference: str) -> bool:

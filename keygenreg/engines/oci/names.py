@@ -6,6 +6,7 @@ Grammars: OCI Distribution 1.1 (Workflow Categories, Pull) and OCI Image 1.1 (De
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 
 from attrs import frozen
@@ -22,6 +23,8 @@ _REFERRERS_TAG = re.compile(r"(sha256|sha512)-([0-9a-f]{64})", re.ASCII)
 _SCOPE = re.compile(r"repository(?:\([^)]*\))?:([^\s]{1,512}):([^:\s]{0,128})", re.ASCII)
 #: Scopes of one token request that are looked at.
 MOST_SCOPES = 64
+# Characters of JSON for the repositories of one token; its text is a third longer, and proxies bound headers.
+_ROOM, _ROOM_OF_EACH = 4800, 60
 
 #: The JSON object without members that artifacts have as their configuration (OCI Image 1.1, manifest.md).
 EMPTY_BYTES = b"{}"
@@ -110,11 +113,16 @@ def repositories_of(scopes: list[str]) -> list[str]:
     """
     The repositories that the ``scope`` parameters of a token request name, each once, with pulling among their actions.
 
-    Parameters may hold several scopes with spaces between; what is no repository's scope is left out.
+    Parameters may hold several scopes with spaces between; what is no repository's scope is left out, and so are those
+    for which a token has no room: whoever needs one is told to ask for it alone.
     """
     found: dict[str, None] = {}
+    room = _ROOM
     for scope in " ".join(scopes).split()[:MOST_SCOPES]:
         match = _SCOPE.fullmatch(scope)
-        if match and {"pull", "*"} & set(match[2].split(",")):
-            found[match[1].strip("/")] = None
-    return [name for name in found if name]
+        name = match[1].strip("/") if match and {"pull", "*"} & set(match[2].split(",")) else ""
+        cost = _ROOM_OF_EACH + len(json.dumps(name))
+        if name and name not in found and cost <= room:
+            found[name] = None
+            room -= cost
+    return list(found)

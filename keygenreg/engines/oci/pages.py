@@ -13,6 +13,7 @@ from keygenreg.formats.link import link_header
 #: As many as one answer has at most; several clients do not follow links, so it is many.
 MOST_TAGS = 10_000
 MOST_REFERRERS = 1000
+MOST_REPOSITORIES = 1000
 
 _NUMBER = re.compile(r"[0-9]{1,1000}", re.ASCII)
 

@@ -139,6 +139,19 @@ TAGS = Query(
     ORDER BY tag COLLATE "C" LIMIT %(limit)s""",
 )
 
+# A repository in which the caller may read nothing of what there is, is none of the caller's.
+CATALOG = Query(
+    "repositories of an account",
+    """SELECT listed.name FROM (
+        SELECT %(prefix)s::text || p.key AS name FROM visible_packages p
+        WHERE p.engine = 'oci' AND (
+            EXISTS (SELECT 1 FROM visible_releases r WHERE r.package_id = p.id AND r.permitted)
+            OR NOT EXISTS (SELECT 1 FROM releases r WHERE r.package_id = p.id))
+    ) listed
+    WHERE listed.name COLLATE "C" > %(last)s
+    ORDER BY listed.name COLLATE "C" LIMIT %(limit)s""",
+)
+
 # The same document in several releases counts once.
 REFERRERS = Query(
     "referrers of a digest",
@@ -169,6 +182,9 @@ SECRETS = Query(
     "secrets of accounts",
     "SELECT id, secret_key FROM accounts WHERE id > %(after)s ORDER BY id LIMIT %(limit)s",
     unscoped=_LOGIN,
+)
+SECRET = Query(
+    "secret of an account", "SELECT id, secret_key FROM accounts WHERE id = %(id)s", unscoped=_LOGIN
 )
 ACCOUNTS_OF_TOKEN = Query(
     "accounts with a token",

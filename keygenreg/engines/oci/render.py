@@ -16,6 +16,11 @@ def tags(name: str, found: list[str]) -> bytes:
     return orjson.dumps({"name": name, "tags": found})
 
 
+def catalog(found: list[str]) -> bytes:
+    """Names of repositories (Docker Registry HTTP API V2; OCI Distribution leaves it open)."""
+    return orjson.dumps({"repositories": found})
+
+
 def referrers(rows: Iterable[dict[str, Any]]) -> bytes:
     """An image index of the rows of :data:`keygenreg.engines.oci.queries.REFERRERS`."""
     found = [_referrer(row) for row in rows]

@@ -14,12 +14,13 @@ from twisted.web.http import Request
 
 from keygenreg.domain.failures import BadRequest, NotAllowed, NotFound, Unauthenticated
 from keygenreg.domain.grant import Grant
-from keygenreg.engines.oci import media_types, pages, render, token_request
+from keygenreg.engines.oci import media_types, pages, queries, render, token_request
 from keygenreg.engines.oci.admission import Admission
 from keygenreg.engines.oci.errors import VERSION, as_reply
 from keygenreg.engines.oci.lookup import Lookup
 from keygenreg.engines.oci.names import Asked, asked, digest_prefix, is_digest
 from keygenreg.engines.oci.registry_token import TokenSigner
+from keygenreg.engines.oci.token_owners import TokenOwners
 from keygenreg.formats.conditional import Outcome, evaluate
 from keygenreg.formats.media_types import JSON, OCTET_STREAM
 from keygenreg.web.artifact_delivery import StoredFile, count_download, link
@@ -34,6 +35,7 @@ _PREFIX = "v2"
 #: Kinds of what is asked for whose answers are documents, the same for all who see the same.
 _DOCUMENTS = frozenset({"manifests", "tags", "referrers"})
 _TOKEN = "token"
+_CATALOG = "_catalog"
 #: What a digest names never changes; a tag is asked for again at each use.
 _FOR_EVER = "private, max-age=31536000, immutable, no-transform"
 _ASK_AGAIN = "private, no-cache, no-transform"
@@ -64,7 +66,8 @@ class OciRoutes:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         seconds = parts.settings.security.registry_token_seconds
-        self.admission = Admission(parts, TokenSigner(parts.delivery.key, seconds), time.time)
+        signer = TokenSigner(parts.delivery.key, seconds)
+        self.admission = Admission(parts, signer, TokenOwners(parts.database), time.time)
 
     @app.route("/", methods=_METHODS)
     @app.route("/<path:path>", methods=_METHODS)
@@ -88,9 +91,11 @@ class OciRoutes:
             return await getattr(self, f"_{wanted.kind}")(exchange, lookup, wanted)
         exchange.keep(shared=False)
         if place.in_path:
-            await self.admission.to_registry(exchange)
+            grant = await self.admission.to_registry(exchange)
         else:
-            await exchange.admit()
+            grant = await exchange.admit()
+        if place.rest == _CATALOG:
+            return await self._catalog(exchange, grant)
         if place.rest:
             raise NotFound("There is nothing at this path.", code="NAME_UNKNOWN")
         return Reply(200, b"{}", (("Content-Type", JSON),))
@@ -158,6 +163,22 @@ class OciRoutes:
             found = found[: page.size]
             headers.append(pages.next_link(_path(exchange), exchange.query, found[-1], page.size))
         return Reply(200, render.tags(repository.key, found), tuple(headers))
+
+    async def _catalog(self, exchange: Exchange, grant: Grant | None) -> Reply:
+        """Whoever is known sees what it may read; names are nobody else's business."""
+        if grant is None or grant.bearer is None:
+            raise Unauthenticated("The list of repositories needs credentials.")
+        grant.require("package.read")
+        page = pages.of_query(exchange.query, most=pages.MOST_REPOSITORIES)
+        prefix = "" if self.parts.edge.accounts.singleplayer else f"{grant.account.slug}/"
+        rows = await self.parts.database.rows(
+            queries.CATALOG, scope=grant.scope, prefix=prefix, last=page.last, limit=page.size + 1
+        )
+        found = [row["name"] for row in rows[: page.size]]
+        headers = [("Content-Type", JSON), ("Cache-Control", _ASK_AGAIN)]
+        if found and len(found) < len(rows):
+            headers.append(pages.next_link(_path(exchange), exchange.query, found[-1], page.size))
+        return Reply(200, render.catalog(found), tuple(headers))
 
     async def _referrers(self, exchange: Exchange, lookup: Lookup, wanted: Asked) -> Reply:
         if not is_digest(wanted.reference):
@@ -238,7 +259,8 @@ def _place(request: Request, path: str) -> _Place:
 
 
 def _path(exchange: Exchange) -> str:
-    return exchange.raw_target.partition(b"?")[0].decode("latin-1")
+    # Two slashes at its beginning would make a host of what follows.
+    return "/" + exchange.raw_target.partition(b"?")[0].decode("latin-1").lstrip("/")
 
 
 def _within(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
