@@ -18,8 +18,8 @@ from keygenreg.database.prepared_text import PreparedText, prepared_text
 
 T = TypeVar("T")
 
-# A plan of a large statement takes about 200 KB of the server's memory.
-LIMIT = 100
+# Each takes about 300 KB of the memory of the server's process.
+LIMIT = 50
 # Syntax error or access rule violation: undefined or ambiguous names, types, functions.
 _WORDS_CLASS = "42"
 
