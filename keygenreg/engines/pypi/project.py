@@ -57,7 +57,7 @@ class ProjectFile:
     :ivar hashes: algorithm name of :mod:`hashlib` to lower-case hex digest.
     :ivar requires_python: a valid specifier set taken from the file's core metadata, or None.
     :ivar yanked: False, True, or the reason; an empty reason counts as True.
-    :ivar size: in bytes.
+    :ivar size: in bytes; None where another index, whose file it is, does not say.
     :ivar upload_time: aware.
     :ivar core_metadata_sha256: hex digest of the metadata sibling; None when none is served.
     :ivar extra_attributes: the vendor's own metadata of the artifact, JSON values under snake_case keys.
@@ -68,7 +68,7 @@ class ProjectFile:
     hashes: Mapping[str, str] = field(factory=dict)
     requires_python: str | None = None
     yanked: bool | str = field(default=False, converter=_yanked)
-    size: int = 0
+    size: int | None = 0
     upload_time: datetime | None = None
     core_metadata_sha256: str | None = None
     extra_attributes: Mapping[str, Any] = field(factory=dict)

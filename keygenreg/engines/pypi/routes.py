@@ -9,22 +9,26 @@ from klein import Klein
 from klein.resource import KleinResource
 from packaging.version import InvalidVersion, Version
 
-from keygenreg.domain.failures import Denied, NotAllowed, NotFound, Unauthenticated
+from keygenreg.domain.failures import Denied, Failure, NotAllowed, NotFound, Unauthenticated
 from keygenreg.domain.grant import Grant
 from keygenreg.domain.identifiers import parse_uuid
 from keygenreg.engines.pypi import queries, render
 from keygenreg.engines.pypi.errors import VARY, as_reply
 from keygenreg.engines.pypi.files import project_files
+from keygenreg.engines.pypi.mirrored import shown
 from keygenreg.engines.pypi.names import is_valid, normalize
-from keygenreg.engines.pypi.negotiation import choose_representation
+from keygenreg.engines.pypi.negotiation import Representation, choose_representation
 from keygenreg.engines.pypi.project import STATUSES, Project, ProjectLink, ProjectStatus
 from keygenreg.engines.pypi.project_json import Described, chosen_version, project_document, version_document
+from keygenreg.engines.pypi.upstream import PypiUpstream
 from keygenreg.formats.conditional import format_http_date
 from keygenreg.formats.media_types import JSON_UTF8
+from keygenreg.mirror.adapter import RemoteFile
+from keygenreg.mirror.mirror import Mirror
 from keygenreg.web.edge import answers, answers_unrouted
 from keygenreg.web.exchange import Exchange
 from keygenreg.web.parts import Parts
-from keygenreg.web.reply import Reply
+from keygenreg.web.reply import BlobReply, Reply
 
 #: Pages of OPEN products are the same for everybody; a short life lets uv share one request between its processes.
 _PUBLIC = "public, max-age=60, no-transform"
@@ -55,6 +59,7 @@ class PypiRoutes:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
+        self.mirror: Mirror = parts.mirrors.of(PypiUpstream())
 
     @app.route("/", methods=["GET", "HEAD"])
     @app.route("/simple", methods=["GET", "HEAD"])
@@ -62,6 +67,7 @@ class PypiRoutes:
     async def project_list(self, exchange: Exchange) -> Reply:
         """Every project that the caller may see, with or without files."""
         representation = choose_representation(exchange.header("Accept"), exchange.query.text("format"))
+        exchange.keep()
         grant = await exchange.admit()
         grant.require("package.read")
         rows = await self.parts.database.rows(queries.PROJECTS, scope=grant.scope)
@@ -76,10 +82,11 @@ class PypiRoutes:
     async def project_detail(self, exchange: Exchange, project: str) -> Reply:
         """One project's files; a name that was never carried here goes upstream."""
         representation = choose_representation(exchange.header("Accept"), exchange.query.text("format"))
+        exchange.keep()
         grant = await exchange.admit()
         found = await self._find(exchange, grant, project)
         if found is None:
-            return self._upstream(normalize(project))
+            return await self._upstream(exchange, grant, normalize(project), representation)
         page = render.project_detail(found.project, account=_title(grant), representation=representation)
         return _reply(page, public=found.public, rows=found.rows)
 
@@ -88,6 +95,7 @@ class PypiRoutes:
     @answers(as_reply)
     async def project_json(self, exchange: Exchange, project: str, version: str | None = None) -> Reply:
         """What tools read of a project without its pages; nothing for projects that are not carried here."""
+        exchange.keep()
         grant = await exchange.admit()
         found = await self._find(exchange, grant, project)
         if found is None:
@@ -101,6 +109,15 @@ class PypiRoutes:
         if body is None:
             raise NotFound(f"The project {project!r} has no file of version {version!r}.")
         return _reply(render.page(body, JSON_UTF8), public=found.public, rows=found.rows)
+
+    @app.route("/files/<project>/<digest>/<filename>", methods=["GET", "HEAD"])
+    @answers(as_reply)
+    async def mirrored_file(self, exchange: Exchange, project: str, digest: str, filename: str) -> BlobReply:
+        """A file of another index, or its metadata, under the URL that our page of the project gives it."""
+        grant = await exchange.admit()
+        grant.require("package.read")
+        head = exchange.method == "HEAD"
+        return await self.mirror.reply(grant, project, filename, digest=digest, head=head)
 
     @app.route("/", methods=["POST", "PUT", "PATCH", "DELETE"], branch=True)
     @answers(as_reply)
@@ -135,13 +152,25 @@ class PypiRoutes:
         )
         return Found(project, package, rows, package["open"] and grant.bearer is None)
 
-    def _upstream(self, name: str) -> Reply:
-        upstream = self.parts.settings.upstream.pypi
-        if upstream.mode != "redirect" or not is_valid(name):
+    async def _upstream(self, exchange: Exchange, grant: Grant, name: str, representation: Representation) -> Reply:
+        """The page of a name that this account never had, as the operator's policy for it says."""
+        policy = self.mirror.policy(grant.account)
+        if not is_valid(name):
             raise NotFound(f"There is no project {name!r} here.")
-        # Never 301 or 308: pip keeps those for ever, and a later claim of the name must count (packages.md 1.9).
-        location = f"{upstream.url.rstrip('/')}/{quote(name, safe='')}/"
-        return Reply(307, b"", (("Location", location), ("Cache-Control", "no-store"), VARY))
+        policy.judge(name)
+        if policy.mode == "redirect":
+            # Never 301 or 308: pip keeps those for ever, and a later claim of the name must count (packages.md 1.9).
+            location = f"{policy.upstream}{quote(name, safe='')}/"
+            return Reply(307, b"", (("Location", location), ("Cache-Control", "no-store"), VARY))
+        try:
+            document = await self.mirror.document(grant, name)
+        except Failure:
+            exchange.keep(0)  # what upstream lacks or fails at now, it may have in a moment
+            raise
+        exchange.keep(document.fresh_until)
+        project = shown(document.listing, policy, lambda file: self._mirrored_url(exchange, grant, name, file))
+        page = render.project_detail(project, account=_title(grant), representation=representation)
+        return _reply(page, public=False).with_headers(*self.mirror.warnings(document))
 
     def _described(self, exchange: Exchange, grant: Grant, found: Found, version: Version | None) -> Described:
         wanted = chosen_version(found.project) if version is None else version
@@ -153,6 +182,11 @@ class PypiRoutes:
     @staticmethod
     def _file_url(exchange: Exchange, row: dict) -> str:
         return exchange.artifact_url(row["id"], row["filename"])
+
+    @staticmethod
+    def _mirrored_url(exchange: Exchange, grant: Grant, name: str, file: RemoteFile) -> str:
+        place = f"{quote(name, safe='')}/{file.digest}/{quote(file.key, safe='')}"
+        return f"{exchange.base_url}/v1/accounts/{grant.account.id}/engines/pypi/files/{place}"
 
     @staticmethod
     def _page_url(exchange: Exchange, grant: Grant, name: str) -> str:

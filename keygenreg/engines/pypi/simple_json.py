@@ -12,6 +12,8 @@ from keygenreg.engines.pypi.project import Project, ProjectFile, ProjectLink
 
 # 1.5 would announce the namespaces of PEP 752, which we do not have.
 API_VERSION = "1.4"
+# What is left to say where another index, whose page is passed on, does not tell the sizes that 1.1 demands.
+_WITHOUT_SIZES = "1.0"
 
 
 def project_list(projects: Iterable[ProjectLink]) -> bytes:
@@ -29,9 +31,10 @@ def project_detail(project: Project) -> bytes:
     status = {"status": project.status.status}
     if project.status.reason:
         status["reason"] = project.status.reason
+    sized = all(file.size is not None for file in project.offered)
     return orjson.dumps(
         {
-            "meta": {"api-version": API_VERSION},
+            "meta": {"api-version": API_VERSION if sized else _WITHOUT_SIZES},
             "name": project.name,
             "project-status": status,
             "versions": [str(version) for version in project.versions],
@@ -57,9 +60,10 @@ def _file(file: ProjectFile) -> dict[str, Any]:
         "core-metadata": core_metadata,
         "dist-info-metadata": core_metadata,
         "yanked": file.yanked or False,
-        "size": file.size,
         "provenance": file.provenance,
     }
+    if file.size is not None:
+        entry["size"] = file.size
     if file.upload_time is not None:
         entry["upload-time"] = utc_text(file.upload_time)
     return entry
