@@ -75,7 +75,7 @@ class Operator:
     """The operator endpoint: `/metrics`, never for customers. Without its port the daemon runs on."""
 
     host: str = setting(Text(), "127.0.0.1", "Address of the operator endpoint.")
-    port: int = setting(_PORT, 9464, "Port of the operator endpoint; 0 turns it off. Further processes count up.")
+    port: int = setting(_PORT, 9464, "Port of the operator endpoint; 0 turns it off.")
 
 
 @frozen
