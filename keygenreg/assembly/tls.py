@@ -51,15 +51,17 @@ def tls_files(server: Server) -> TlsFiles | None:
 
 
 def _certificate(file: Path) -> Certificate:
+    data = _read(file, _CERTIFICATE)
     try:
-        return load_pem_x509_certificates(_read(file, _CERTIFICATE))[0]
+        return load_pem_x509_certificates(data)[0]
     except ValueError as error:
         raise ConfigurationError(f"{_CERTIFICATE}: {file} does not begin with a certificate in PEM form.") from error
 
 
 def _private_key(file: Path):
+    data = _read(file, _KEY)
     try:
-        return load_pem_private_key(_read(file, _KEY), None)
+        return load_pem_private_key(data, None)
     except TypeError as error:
         raise ConfigurationError(f"{_KEY}: the key in {file} is encrypted; it has to be without a password.") from error
     except ValueError as error:

@@ -80,9 +80,11 @@ class TlsPort(tcp.Port):
     ) -> TlsTransport:
         """The transport of one connection; called by ``doRead`` as it would make a ``tcp.Server``."""
         try:
+            accepted.getpeername()
             encrypted = self._context.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False)
         except OSError:
             # It was reset before we came to it. Twisted expects a transport nevertheless.
+            accepted.close()
             gone = TlsTransport(socket.socket(self.addressFamily), protocol, client, port, number, reactor)
             gone.abortConnection()
             return gone
