@@ -6,6 +6,8 @@ CREATE TABLE mirrored_documents (
     account_id uuid NOT NULL REFERENCES accounts ON DELETE CASCADE,
     engine text NOT NULL,
     name text NOT NULL,
+    -- The form in which names are claimed.
+    claim text NOT NULL GENERATED ALWAYS AS (lower(name)) STORED,
     variant text NOT NULL,
     upstream text NOT NULL,
     -- Changes with the content, so that what was made of it is known to be of this content.
@@ -22,6 +24,7 @@ CREATE TABLE mirrored_documents (
     accessed timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (account_id, engine, name, variant)
 );
+CREATE INDEX mirrored_documents_claim ON mirrored_documents (account_id, engine, claim);
 CREATE INDEX mirrored_documents_accessed ON mirrored_documents (account_id, engine, accessed);
 
 -- A file that an upstream lists and whose bytes we have, verified. "digest" is how our URLs tell its content.
@@ -29,6 +32,7 @@ CREATE TABLE mirrored_files (
     account_id uuid NOT NULL REFERENCES accounts ON DELETE CASCADE,
     engine text NOT NULL,
     name text NOT NULL,
+    claim text NOT NULL GENERATED ALWAYS AS (lower(name)) STORED,
     key text NOT NULL,
     digest text NOT NULL,
     upstream text NOT NULL,
@@ -41,6 +45,7 @@ CREATE TABLE mirrored_files (
     accessed timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (account_id, engine, name, key, digest)
 );
+CREATE INDEX mirrored_files_claim ON mirrored_files (account_id, engine, claim);
 CREATE INDEX mirrored_files_accessed ON mirrored_files (account_id, engine, accessed);
 CREATE INDEX mirrored_files_blob ON mirrored_files (blob_sha256);
 CREATE TRIGGER mirrored_files_blob_references AFTER INSERT OR DELETE OR UPDATE OF blob_sha256 ON mirrored_files
@@ -63,9 +68,9 @@ INSERT INTO claimed_names (account_id, engine, name)
 CREATE FUNCTION purge_claimed_names() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     DELETE FROM mirrored_documents d USING added a
-        WHERE d.account_id = a.account_id AND d.engine = a.engine AND d.name = a.name;
+        WHERE d.account_id = a.account_id AND d.engine = a.engine AND d.claim = a.name;
     DELETE FROM mirrored_files f USING added a
-        WHERE f.account_id = a.account_id AND f.engine = a.engine AND f.name = a.name;
+        WHERE f.account_id = a.account_id AND f.engine = a.engine AND f.claim = a.name;
     RETURN NULL;
 END $$;
 CREATE TRIGGER claimed_names_purge AFTER INSERT ON claimed_names REFERENCING NEW TABLE AS added
