@@ -18,7 +18,7 @@ from bench.context import Bench, Options
 from bench.figures import Section, Skipped
 from bench.load import has_wrk
 from bench.machine import CLIENT_CORE, description, load_average
-from bench.parts import blobs, manifests, pages, pulls
+from bench.parts import blobs, manifests, mirror, pages, pulls, slow, tls, uploads, workers
 from bench.registry import most_late, version
 from bench.report import rewrite, text_of
 
@@ -28,6 +28,11 @@ PARTS: dict[str, Callable[[Bench], Section]] = {
     "blobs": blobs.run,
     "pulls": pulls.run,
     "pages": pages.run,
+    "slow": slow.run,
+    "uploads": uploads.run,
+    "workers": workers.run,
+    "tls": tls.run,
+    "mirror": mirror.run,
 }
 
 

@@ -93,34 +93,40 @@ class Published:
 _WHEEL_FIELDS = {"Metadata_Version": "2.1", "Summary": "For measurements", "Requires_Python": ">=3.9"}
 
 
-def _wheel(name: str) -> tuple[str, bytes]:
+def _wheel(name: str, size: int) -> tuple[str, bytes]:
     document = metadata(**_WHEEL_FIELDS, Name=name, Version=FIRST) + b"Requires-Dist: attrs>=23\n" * 10
     module = name.replace("-", "_")
     folder = f"{module}-{FIRST}.dist-info"
-    entries = [(f"{module}.bin", secrets.token_bytes(1024)), (f"{folder}/METADATA", document),
+    entries = [(f"{module}.bin", secrets.token_bytes(size)), (f"{folder}/METADATA", document),
                (f"{folder}/WHEEL", b"Wheel-Version: 1.0\n"), (f"{folder}/RECORD", b"")]  # fmt: skip
     return f"{module}-{FIRST}-py3-none-any.whl", zipped(entries)
 
 
-def _tarball(name: str) -> tuple[str, bytes]:
+def _tarball(name: str, _: int) -> tuple[str, bytes]:
     members = {"description": "For measurements", "dependencies": {f"library-{n}": f"^{n}.0.0" for n in range(12)}}
     return f"{name}-{FIRST}.tgz", npm_package(name, FIRST, **members)
 
 
-def _gem(name: str) -> tuple[str, bytes]:
+def _gem(name: str, _: int) -> tuple[str, bytes]:
     needed = [dependency(f"library-{number}") for number in range(4)]
     return f"{name}-{FIRST}.gem", gem(name, FIRST, dependencies=needed)
 
 
-_FILES: Mapping[str, Callable[[str], tuple[str, bytes]]] = {"pypi": _wheel, "npm": _tarball, "rubygems": _gem}
+_FILES: Mapping[str, Callable[[str, int], tuple[str, bytes]]] = {"pypi": _wheel, "npm": _tarball, "rubygems": _gem}
 
 
-def publish_versions(registry: Registry, product: dict, engine: str, name: str, count: int) -> Published:
-    """A package of ``count`` versions with one file each: the first is published, the others are copies of its rows."""
+def publish_versions(
+    registry: Registry, product: dict, engine: str, name: str, count: int, size: int = 1024
+) -> Published:
+    """
+    A package of ``count`` versions with one file each: the first is published, the others are copies of its rows.
+
+    :param size: of the files in bytes, roughly; only wheels can be large.
+    """
     admin = registry.admin
     package = admin.make_package(product, name, engine)
     release = admin.make_release(product, FIRST, package=package)
-    filename, content = _FILES[engine](name)
+    filename, content = _FILES[engine](name, size)
     artifact = admin.make_artifact(release, filename, content)
     if artifact["attributes"]["status"] != "UPLOADED":
         raise RuntimeError(f"{filename}: {artifact['attributes']}")

@@ -78,6 +78,15 @@ def costs_of(pid: int) -> Costs:
     return Costs(server, database, memory)
 
 
+def memories(pid: int) -> tuple[int, list[int]]:
+    """Resident memory in bytes of a process, and of each of its children that is not PostgreSQL's."""
+    parent = psutil.Process(pid)
+    children = [
+        child.memory_info().rss for child in parent.children(recursive=True) if not child.name().startswith("postgres")
+    ]
+    return parent.memory_info().rss, children
+
+
 class MemoryWatch:
     """``with MemoryWatch(pid) as watch``: ``watch.most`` is the largest memory meanwhile, in bytes."""
 

@@ -8,6 +8,7 @@ import time
 from functools import partial
 from pathlib import Path
 from statistics import median
+from urllib.parse import urljoin
 
 from bench.context import CUSTOMERS, Bench
 from bench.figures import Case, Check, Section, Table, interleave, ratio, short
@@ -73,6 +74,13 @@ def run(bench: Bench) -> Section:
         [f"Left out: {name} ({why})." for name, why in bench.peers.absent.items()
          if name in (PYPISERVER, DEVPI, PROXPI, VERDACCIO)],
     )  # fmt: skip
+
+
+def file_url(page: Target, filename: str) -> str:
+    """Where a simple page says that a file is."""
+    files = json.loads(check(page))["files"]
+    (found,) = [file["url"] for file in files if file["filename"] == filename]
+    return urljoin(page.url, found.partition("#")[0])
 
 
 def _hot(bench: Bench, server: Server, what: str, target: Target) -> Case:

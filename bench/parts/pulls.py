@@ -26,8 +26,8 @@ def run(bench: Bench) -> Section:
     interleave(cases, bench.options.rounds)
     return Section(
         "Pull of an image",
-        "Eight layers of 8 MiB, anonymous, by real clients on the client's core, which verify what they get: most of the "
-        "time is theirs. CPU is the server's for one pull.",
+        "Eight layers of 8 MiB, anonymous, by real clients on the client's core, which verify what they get: most of "
+        "the time is theirs. CPU is the server's for one pull.",
         [_table(cases)],
         (),
         cases,
