@@ -87,6 +87,7 @@ class Files:
     in_thread: Callable[..., Awaitable[Any]]
     now: Callable[[], float] = time.time
     _arriving: dict[tuple[FileKey, str], ArrivingFile] = field(factory=dict, init=False)
+    _ended: int = field(default=0, init=False)
 
     async def open(self, policy: Policy, key: FileKey, digest: str | None, *, fetch: bool = True) -> OpenFile:
         """
@@ -97,19 +98,28 @@ class Files:
         :raises NotFound: upstream does not list it (any more), or its name is claimed here. Denied: it is too young.
             Unavailable, BadUpstream: it cannot be had.
         """
-        row = await self._kept(policy, key, digest)
-        if row is not None:
-            try:
-                blob = await self.blobs.open(row["blob_sha256"])
-            except NotFound:
-                _log.warn("Blob {digest} of the mirror is missing; it is fetched again", digest=row["blob_sha256"])
-            else:
-                self.figures.answered(key.engine, "file", "hit")
-                return OpenFile(blob, row["blob_sha256"], row["content_type"], row["stored"].timestamp())
-        listed = await self._listed(policy, key, digest)
+        for _ in range(2):
+            ended = self._ended
+            row = await self._kept(policy, key, digest)
+            if row is not None and (stored := await self._stored(key, row)) is not None:
+                return stored
+            listed = await self._listed(policy, key, digest)
+            # A fetch that ended since we looked may have been this one: look again, once.
+            if (key, listed.digest) in self._arriving or ended == self._ended:
+                break
         if not fetch and listed.size is not None:
             return OpenFile(AnnouncedBlob(listed.size), listed.digest, listed.content_type)
         return await self._fetched(policy, key, listed)
+
+    async def _stored(self, key: FileKey, row: dict[str, Any]) -> OpenFile | None:
+        """A file that we have, opened; None when the store has lost it."""
+        try:
+            blob = await self.blobs.open(row["blob_sha256"])
+        except NotFound:
+            _log.warn("Blob {digest} of the mirror is missing; it is fetched again", digest=row["blob_sha256"])
+            return None
+        self.figures.answered(key.engine, "file", "hit")
+        return OpenFile(blob, row["blob_sha256"], row["content_type"], row["stored"].timestamp())
 
     async def _kept(self, policy: Policy, key: FileKey, digest: str | None) -> dict[str, Any] | None:
         """The row of a file that we have and may serve without asking anybody."""
@@ -218,6 +228,7 @@ class Files:
             self.figures.received(key.engine, "file", file.received)
             self.figures.arriving(key.engine, -1)
             del self._arriving[key, file.remote.digest]
+            self._ended += 1
             if problem is not None:
                 file.ready.settle(Reason(problem))
             await file.end(problem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import pytest
@@ -29,6 +30,8 @@ def mirror_settings(upstream: FakeUpstream, **more: str) -> dict[str, str]:
         "connect_seconds": "2",
         "answer_seconds": "3",
         "idle_seconds": "2",
+        "document_bytes": str(8 * 1024 * 1024),
+        "absent_seconds": "1",
     } | more
     return {f"KEYGENREG_UPSTREAM_PYPI_{name.upper()}": value for name, value in settings.items()}
 
@@ -55,14 +58,29 @@ def project(upstream: FakeUpstream) -> FakeProject:
 
 
 class Index:
-    """The daemon's index as one caller reads it."""
+    """
+    The daemon's index as one caller reads it.
 
-    def __init__(self, api: Api) -> None:
+    Tests move the time of documents by SQL, which answers kept in memory do not know of: no page is asked for twice
+    under one URL.
+    """
+
+    def __init__(self, account: Account, api: Api) -> None:
+        self.account = account
         self.api = api
+        self._asked = count()
 
     def page(self, name: str, **headers: str) -> Any:
         headers.setdefault("Accept", "application/vnd.pypi.simple.v1+json")
-        return self.api.get(f"/engines/pypi/simple/{name}/", **headers)
+        return self.api.get(f"/engines/pypi/simple/{name}/?asked={next(self._asked)}", **headers)
+
+    def grow_old(self, name: str, seconds: float) -> None:
+        """Let the end of a document's freshness lie so far back."""
+        self.account.sql(
+            """UPDATE mirrored_documents SET fresh_until = now() - make_interval(secs => %s)
+            WHERE account_id = %s AND name = %s""",
+            seconds, self.account.id, name,
+        )  # fmt: skip
 
     def url(self, name: str, filename: str) -> str:
         """Where our page says that a file is."""
@@ -75,4 +93,4 @@ class Index:
 
 @pytest.fixture
 def index(account: Account) -> Index:
-    return Index(account.admin)
+    return Index(account, account.admin)

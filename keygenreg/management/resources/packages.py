@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from twisted.logger import Logger
+
 from keygenreg.database.query import Query
 from keygenreg.database.transactions import Transaction
 from keygenreg.domain.derived import ENGINES, derived_id, key_of_id
@@ -20,6 +22,11 @@ from keygenreg.management.router import Route
 from keygenreg.management.rules import LONGEST_NAME, Problems
 from keygenreg.management.schema import Attribute, Relationship, Schema
 from keygenreg.web.reply import Reply
+
+_log = Logger()
+
+#: Engines that look names up in other registries (schema 0004).
+_CLAIMING = frozenset({"pypi", "npm", "rubygems"})
 
 PACKAGES = Listing(
     "packages",
@@ -164,7 +171,9 @@ async def create(call: Call) -> Reply:
         owned = {"account_id": call.account_id, "product_id": product["id"], "environment_id": environment}
         return await insert(transaction, "packages", owned | values)
 
-    return call.created(document(call, await call.database.transact(work)))
+    made = await call.database.transact(work)
+    _note_claim(call, made)
+    return call.created(document(call, made))
 
 
 async def change(call: Call, package: str) -> Reply:
@@ -184,6 +193,8 @@ async def change(call: Call, package: str) -> Reply:
     changed = await call.database.transact(work)
     if changed is None:
         raise call.not_found("package", package)
+    if (changed["engine"], changed["key"]) != (row["engine"], row["key"]):
+        _note_claim(call, changed)
     return call.ok(document(call, changed))
 
 
@@ -193,6 +204,19 @@ async def remove(call: Call, package: str) -> Reply:
     require_writable(call, row, product_id=row["product_id"])
     await call.database.transact(lambda transaction: delete(transaction, "packages", row["id"]))
     return call.no_content()
+
+
+def _note_claim(call: Call, package: dict[str, Any]) -> None:
+    """Write down that a name is not passed through from upstream any more: lock files may know upstream's package."""
+    if package["engine"] in _CLAIMING:
+        _log.info(
+            "The {engine} name {key!r} is claimed by account {account}; made by {type} {id}, upstream's copies removed",
+            engine=package["engine"],
+            key=package["key"],
+            account=call.grant.account.slug,
+            type=call.grant.bearer.type,
+            id=call.grant.bearer.id,
+        )
 
 
 def _stored(values: dict[str, Any], engine: str | None) -> dict[str, Any]:
