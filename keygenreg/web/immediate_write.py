@@ -12,22 +12,30 @@ from __future__ import annotations
 from twisted.internet import tcp
 
 
+def send_now(transport: object, *buffers: bytes) -> int:
+    """
+    Give the socket of a transport what it takes at once, where nothing waits before.
+
+    :return: the number of bytes that it took: 0 where the transport is of another kind, is busy or is ending.
+    """
+    if (
+        type(transport) is not tcp.Server
+        or transport.TLS
+        or transport.dataBuffer
+        or transport._tempDataLen
+        or transport.disconnecting
+        or "doWrite" in transport.__dict__
+    ):
+        return 0
+    try:
+        return transport.socket.sendmsg(buffers) if len(buffers) > 1 else transport.socket.send(*buffers)
+    except OSError:
+        # Full, or gone: the transport finds out which.
+        return 0
+
+
 def write_now(transport: object, data: bytes) -> None:
     """Write ``data`` to a transport, past the reactor where that is possible; order is kept."""
-    if (
-        type(transport) is tcp.Server
-        and not transport.TLS
-        and not transport.dataBuffer
-        and not transport._tempDataLen
-        and not transport.disconnecting
-        and "doWrite" not in transport.__dict__
-    ):
-        try:
-            sent = transport.socket.send(data)
-        except OSError:
-            # Full, or gone: the transport finds out which.
-            sent = 0
-        if sent == len(data):
-            return
-        data = data[sent:]
-    transport.write(data)
+    sent = send_now(transport, data)
+    if sent < len(data):
+        transport.write(data[sent:] if sent else data)

@@ -19,8 +19,10 @@ from keygenreg.web.response_head import SERVER, date_field, reason_phrase
 
 LONGEST_HEAD = 4096
 """Heads above are not kept, in bytes."""
-LARGEST_BODY = 256 * 1024
-"""Bodies above are not kept, in bytes: they are given in one piece, and a client may be slow."""
+LARGEST_BODY = 4 * 1024 * 1024
+"""Bodies above are not kept, in bytes."""
+LARGEST_PIECE = 64 * 1024
+"""Bodies up to here travel with their head, in one piece; larger ones as fast as the client takes them."""
 LONGEST_LIFE = 300.0
 """Seconds after which an answer is made anew even if nothing is known to have changed."""
 
@@ -113,12 +115,14 @@ class ReadyAnswers:
         return None
 
     def wire(self, answer: ReadyAnswer, now: float) -> tuple[bytes, bytes]:
-        """The bytes to send, and the request's id."""
+        """The bytes to send, without the body where that is larger than a piece, and the request's id."""
         second = int(now)
         if second != self._second:
             self._second, self._date = second, date_field(second)
         request_id = self._ids()
-        parts = (answer.start, self._date, b"\r\nX-Request-Id: ", request_id, answer.rest, answer.body)
+        parts = (answer.start, self._date, b"\r\nX-Request-Id: ", request_id, answer.rest)
+        if answer.length <= LARGEST_PIECE:
+            parts += (answer.body,)
         if answer.tail is not None:
             parts += (request_id, answer.tail)
         return b"".join(parts), request_id
@@ -148,7 +152,10 @@ class ReadyAnswers:
             for value in values
         ]
         sent = b"" if request.method == b"HEAD" else body
-        sent, told, tail = sent.partition(request.request_id.encode("ascii"))
+        own_id = request.request_id.encode("ascii")
+        sent, told, tail = sent.partition(own_id)
+        if own_id in tail or any(own_id in line for line in lines):
+            return  # told more often than can be replaced
         if not told:
             sent = self._answers.shared(sent)
         answer = ReadyAnswer(

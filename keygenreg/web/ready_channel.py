@@ -3,14 +3,16 @@ A connection that looks, before it parses, whether the answer to what just arriv
 
 Only an idle connection looks, with nothing half-read before and nothing unsent behind, and only at input that is equal
 to a whole request that was answered before; everything else goes to :class:`~keygenreg.web.channel.EdgeChannel`
-untouched. Leans on ``_buffer`` and ``_dataBuffer`` (what was read and not parsed) and ``_waitingForTransport``.
+untouched. Leans on ``_buffer`` and ``_dataBuffer`` (what was read and not parsed), ``_waitingForTransport`` and
+``_handlingRequest``.
 """
 
 from __future__ import annotations
 
 from keygenreg.web.channel import EdgeChannel, Phase
 from keygenreg.web.immediate_write import write_now
-from keygenreg.web.ready_answers import whole_head
+from keygenreg.web.ready_answers import LARGEST_PIECE, whole_head
+from keygenreg.web.ready_body import ReadyBody
 
 
 class ReadyChannel(EdgeChannel):
@@ -32,6 +34,8 @@ class ReadyChannel(EdgeChannel):
         site = self.site
         if site.ready is None or site.draining or self._buffer or self._dataBuffer or self._waitingForTransport:
             return False
+        if not data.endswith(b"\n"):
+            return False  # the end of a key is ours to write: nobody passes for another kind of connection
         head = data + self._kind if self._kind else data
         now = site.reactor.seconds()
         answer = site.ready.find(head, now)
@@ -40,14 +44,30 @@ class ReadyChannel(EdgeChannel):
                 self._head = head
             return False
         wire, request_id = site.ready.wire(answer, now)
-        write_now(self.transport, wire)
-        self.deadline = now + site.limits.keep_alive
+        if answer.length > LARGEST_PIECE:
+            ReadyBody(self, answer.body).start(wire)
+        else:
+            write_now(self.transport, wire)
+            self.deadline = now + site.limits.keep_alive
         for observer in site.observers:
             observer.repeated(answer, self, request_id)
         return True
 
+    def begin_answer(self, body: ReadyBody) -> None:
+        """``body`` is what is being answered, and nothing else, until :meth:`end_answer`."""
+        self.requests.append(body)
+        self._enter(Phase.HANDLING, self.site.limits.send_time)
+        self._handlingRequest = True
+        self.setRawMode()
+        self.registerProducer(body, True)
+
+    def end_answer(self, body: ReadyBody) -> None:
+        """All of it is with the transport."""
+        self.unregisterProducer()
+        self.requestDone(body)
+
     def allHeadersReceived(self):
-        if self.requests:
+        if self.requests and self.length == 0:  # what has a body is more than its head
             self.requests[-1].whole_head = self._head
         self._head = None
         super().allHeadersReceived()
