@@ -60,6 +60,7 @@ class GrowingPusher:
         self._request.registerProducer(self, True)
         self._request.notifyFinish().addErrback(lambda _: self.stopProducing())
         self._blob.watch(self._changed)
+        self._request.write(b"")  # the head goes now, however long the bytes may take
         self._push()
 
     def pauseProducing(self) -> None:
