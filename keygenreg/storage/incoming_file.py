@@ -17,6 +17,7 @@ from keygenreg.domain.failures import Unavailable
 from keygenreg.storage.hashing import Hashes
 from keygenreg.storage.interface import Digests, Pressure
 from keygenreg.storage.threads import DiskThreads
+from keygenreg.storage.writeback import begin_writeback
 
 _log = Logger()
 
@@ -25,6 +26,9 @@ SLICE = 256 * 1024
 
 MAX_IN_FLIGHT = 2 * 1024 * 1024
 """With this many bytes not yet written the sender is paused, until half of them are."""
+
+WRITEBACK = 8 * 1024 * 1024
+"""After this many bytes the disk is set to work on them."""
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -58,6 +62,7 @@ class IncomingFile:
         self._hashes = hashes
         self._on_end: Callable[[], None] | None = on_end
         self._fd: int | None = None
+        self._written = self._given_to_disk = 0
         self._pending: list[bytes] = []
         self._pending_size = 0
         self._writing_size = 0
@@ -170,6 +175,10 @@ class IncomingFile:
         view = memoryview(data)
         while view:
             view = view[os.write(self._fd, view) :]
+        self._written += len(data)
+        if self._written - self._given_to_disk >= WRITEBACK:
+            begin_writeback(self._fd, self._given_to_disk, self._written - self._given_to_disk)
+            self._given_to_disk = self._written
         self._hashes.update(data)
 
     def _seal(self) -> Digests:

@@ -12,6 +12,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
 from keygenreg.domain.failures import NotFound, Unavailable
+from keygenreg.storage import incoming_file, writeback
 from keygenreg.storage.filesystem import FilesystemBlobStore
 from keygenreg.storage.incoming_file import IncomingFile
 from keygenreg.storage.threads import DiskThreads
@@ -62,6 +63,38 @@ class TestFilesystemStore(BlobStoreContract):
         assert loop.wait(scenario()).size == 12 * 262_144
         assert sum(stored) == 12 * 262_144
         assert 0 not in stored
+
+    def test_the_disk_is_set_to_work_before_the_end(self, store, loop, monkeypatch):
+        """Piece by piece from the start on; in the end only what is left is waited for."""
+        begun: list[range] = []
+        monkeypatch.setattr(
+            incoming_file, "begin_writeback", lambda _fd, start, length: begun.append(range(start, start + length))
+        )
+        size = 3 * incoming_file.WRITEBACK
+        assert loop.wait(put(store, bytes(size), size=300_000)).size == size
+        assert len(begun) >= 2
+        assert [span.start for span in begun] == [0, *(span.stop for span in begun[:-1])]
+        assert size - begun[-1].stop <= incoming_file.WRITEBACK
+
+    def test_a_system_that_cannot_begin_early(self, store, loop, monkeypatch):
+        """Stores the same."""
+        monkeypatch.setattr(writeback, "_sync_file_range", None)
+        content = os.urandom(incoming_file.WRITEBACK + 5)
+        assert loop.wait(get(store, loop.wait(put(store, content)).sha256)) == content
+
+    def test_readable_for_the_group_where_a_web_server_sends_files(self, tmp_path, threads, loop):
+        """Whatever the process's mask; what is still arriving is nobody's."""
+        store = FilesystemBlobStore(tmp_path / "shared", threads, group_readable=True)
+        before = os.umask(0o077)
+        try:
+            store.prepare()
+            digest = loop.wait(put(store, b"content")).sha256
+        finally:
+            os.umask(before)
+        path = store.path_of(digest)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640
+        assert {stat.S_IMODE(each.stat().st_mode) for each in list(path.parents)[:3]} == {0o750}
+        assert stat.S_IMODE(store.scratch.stat().st_mode) == 0o700
 
     def test_nothing_is_left_of_a_discarded_upload(self, store, loop):
         async def scenario():
