@@ -100,7 +100,9 @@ class EdgeChannel(HTTPChannel):
         """Take no further request after the one under way."""
         if self.phase is Phase.IDLE:
             self.loseConnection()
-        else:
+        elif self.phase is not Phase.HEAD:
+            # What comes on a connection that does not persist is dropped, so the rest of a head may still come on one
+            # that does; checkPersistence ends it.
             self.persistent = False
 
     # Head
