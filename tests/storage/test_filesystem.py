@@ -32,6 +32,27 @@ def files(store) -> list[str]:
     return sorted(str(path.relative_to(store.root)) for path in store.root.rglob("*") if path.is_file())
 
 
+class PatientSender:
+    """Sends nothing while it is asked not to."""
+
+    def __init__(self) -> None:
+        self._resumed: Deferred[None] | None = None
+
+    def pause(self) -> None:
+        self._resumed = Deferred()
+
+    def resume(self) -> None:
+        resumed, self._resumed = self._resumed, None
+        resumed.callback(None)
+
+    def fail(self, failure: Exception) -> None:
+        raise failure
+
+    async def may_send(self) -> None:
+        if self._resumed is not None:
+            await self._resumed
+
+
 class TestFilesystemStore(BlobStoreContract):
     def test_a_blob_is_one_private_file_at_its_digest(self, store, loop):
         """0600 in directories of 0700, and nothing else is left."""
@@ -70,8 +91,17 @@ class TestFilesystemStore(BlobStoreContract):
         monkeypatch.setattr(
             incoming_file, "begin_writeback", lambda _fd, start, length: begun.append(range(start, start + length))
         )
-        size = 3 * incoming_file.WRITEBACK
-        assert loop.wait(put(store, bytes(size), size=300_000)).size == size
+        size, piece = 3 * incoming_file.WRITEBACK, bytes(256 * 1024)
+
+        async def scenario():
+            incoming = store.begin()
+            incoming.pressure = sender = PatientSender()
+            for _ in range(0, size, len(piece)):
+                incoming.write(piece)
+                await sender.may_send()
+            return await incoming.finish()
+
+        assert loop.wait(scenario()).size == size
         assert len(begun) >= 2
         assert [span.start for span in begun] == [0, *(span.stop for span in begun[:-1])]
         assert size - begun[-1].stop <= incoming_file.WRITEBACK
