@@ -26,7 +26,8 @@ class Serving:
     """
     One web process at work; ``start`` then ``stop``, once.
 
-    ``generations`` is the descriptor of the memory that it shares with others, if it does.
+    ``generations`` is the descriptor of the memory that it shares with others, ``tickets`` the secret of TLS sessions,
+    if it does.
     """
 
     settings: Settings
@@ -34,6 +35,7 @@ class Serving:
     signing_key: bytes = field(repr=False)
     reactor: Any
     generations: int | None = None
+    tickets: bytes | None = field(default=None, repr=False)
     _process: WebProcess | None = field(default=None, init=False)
     _port: IListeningPort | None = field(default=None, init=False)
 
@@ -57,6 +59,7 @@ class Serving:
                 chain=files.chain,
                 key=files.key,
                 handshake_seconds=self.settings.limits.head_seconds,
+                tickets=self.tickets,
             )
 
     def figures(self) -> bytes:

@@ -93,7 +93,9 @@ def main() -> None:
     orders: Orders = pickle.loads(_read(int.from_bytes(_read(8), "big")))
     settings = orders.own_settings
     begin_logging(settings.logging.level)
-    serving = Serving(settings, orders.login, orders.signing_key, reactor, GENERATIONS_DESCRIPTOR)
+    serving = Serving(
+        settings, orders.login, orders.signing_key, reactor, GENERATIONS_DESCRIPTOR, orders.tickets
+    )
     lifeline = _Lifeline(serving)
 
     failed: list[bool] = []

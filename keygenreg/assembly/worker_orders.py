@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import os
+
 from attrs import evolve, field, frozen
 
 from keygenreg.database.connection_settings import ConnectionSettings
 from keygenreg.settings import Settings
+from keygenreg.web.tls_tickets import SECRET_BYTES
 
 
 @frozen
 class Orders:
-    """``family`` is that of the listening socket, as in :mod:`socket`; ``number`` is the web process's own."""
+    """
+    ``family`` is that of the listening socket, as in :mod:`socket`; ``number`` is the web process's own; ``tickets``
+    the secret of TLS sessions that all resume.
+    """
 
     settings: Settings
     login: ConnectionSettings
     signing_key: bytes = field(repr=False)
     family: int
     number: int = 0
+    tickets: bytes = field(factory=lambda: os.urandom(SECRET_BYTES), repr=False)
 
     @property
     def own_settings(self) -> Settings:
@@ -29,7 +36,7 @@ class Orders:
 
         What the daemon itself was started with stays: where it listens, how many web processes, directory, database.
         """
-        return evolve(self, settings=with_fixed(fresh, self.settings))
+        return evolve(self, settings=with_fixed(fresh, self.settings), tickets=os.urandom(SECRET_BYTES))
 
 
 def with_fixed(fresh: Settings, old: Settings) -> Settings:

@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IListeningPort, IProtocol, IProtocolFact
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from keygenreg.web.tls_context import context_of, options_of
+from keygenreg.web.tls_tickets import share_tickets
 from keygenreg.web.tls_transport import RECORD, TlsTransport, can_encrypt_on_sockets
 
 SCRATCH = 64 * 1024
@@ -33,6 +34,7 @@ def listen_tls(
     chain: Path,
     key: Path,
     handshake_seconds: float,
+    tickets: bytes | None = None,
     on_sockets: bool = True,
 ) -> IListeningPort:
     """
@@ -41,6 +43,7 @@ def listen_tls(
     :param chain: the certificate and those between it and its root, PEM.
     :param key: its private key, PEM, not encrypted; may be the same file.
     :param handshake_seconds: what a client gets for its handshake.
+    :param tickets: what :func:`~keygenreg.web.tls_tickets.share_tickets` takes, where several processes listen.
     :param on_sockets: whether to use :mod:`keygenreg.web.tls_transport` where it works.
     :raises OSError, ValueError: the files cannot be used.
     """
@@ -48,7 +51,7 @@ def listen_tls(
         wrapped = TLSMemoryBIOFactory(options_of(chain, key), False, factory, clock=reactor)
         return reactor.adoptStreamPort(descriptor, family, wrapped)
     port = TlsPort._fromListeningDescriptor(reactor, descriptor, family, factory)
-    port.handshake_seconds = handshake_seconds
+    port.handshake_seconds, port.tickets = handshake_seconds, tickets
     port.use(chain, key)
     port.startListening()
     return port
@@ -59,6 +62,7 @@ class TlsPort(tcp.Port):
 
     _type = "TLS"
     handshake_seconds = 20.0
+    tickets: bytes | None = None
     _in_turn = False
     _shaking = 0.0
     _sent = 0
@@ -69,7 +73,10 @@ class TlsPort(tcp.Port):
 
     def use(self, chain: Path, key: Path) -> None:
         """Show this certificate from now on. Raises OSError or ValueError, and keeps the old one."""
-        self._context = context_of(chain, key)
+        context = context_of(chain, key)
+        if self.tickets is not None:
+            share_tickets(context, self.tickets)
+        self._context = context
 
     def startListening(self) -> None:
         self._scratch = memoryview(bytearray(SCRATCH))

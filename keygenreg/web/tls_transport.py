@@ -225,14 +225,18 @@ class TlsTransport(tcp.Server):
             self._read_on_again()
         return sent
 
-    def write_now(self, data: bytes) -> None:
-        """Write without waiting for the reactor, where nothing waits before; ``data`` should be a whole answer."""
+    def send_now(self, *buffers: bytes) -> int:
+        """
+        Send without waiting for the reactor, where nothing waits before.
+
+        :return: how many bytes were taken; the rest must be written next.
+        """
         closing = self.disconnecting or self._writeDisconnecting
         waits = self._handshaking or self.dataBuffer or self._tempDataLen or "doWrite" in self.__dict__
-        if not (closing or waits):
-            sent = self.send_some(memoryview(data))
-            data = data if isinstance(sent, Exception) else data[sent:]
-        self.write(data)
+        if closing or waits or self.disconnected:
+            return 0
+        sent = self.send_some(memoryview(buffers[0] if len(buffers) == 1 else b"".join(buffers)))
+        return 0 if isinstance(sent, Exception) else sent
 
     def _read_on_again(self) -> None:
         self._read_wants_write = False

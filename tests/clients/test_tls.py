@@ -134,6 +134,21 @@ def test_curl(secure: SecureDaemon, owner: Account, tmp_path: Path):
     owner.admin.delete(f"/products/{product['id']}")
 
 
+def test_sessions_are_resumed(secure: SecureDaemon):
+    """By whichever process a client comes to."""
+    context = ssl.create_default_context(cafile=secure.authority)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    session, resumed = None, []
+    for _ in range(12):
+        plain = socket.create_connection(("localhost", secure.port))
+        with context.wrap_socket(plain, server_hostname="localhost", session=session) as sock:
+            sock.sendall(b"GET /v1/ping HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert sock.recv(12) == b"HTTP/1.1 200"
+            session = session or sock.session
+            resumed.append(sock.session_reused)
+    assert resumed == [False] + [True] * 11
+
+
 def test_a_new_certificate(secure: SecureDaemon):
     """SIGHUP, and new connections see it, while one that was open goes on; a wrong one is not taken."""
     old = secure.shown()

@@ -18,7 +18,9 @@ from twisted.internet.protocol import Factory, Protocol
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from keygenreg.web.tls_context import context_of
 from keygenreg.web.tls_port import TlsPort, listen_tls
+from keygenreg.web.tls_tickets import share_tickets
 from keygenreg.web.tls_transport import TlsTransport, can_encrypt_on_sockets
 from tests.web.serving import PATIENCE, eventually, self_signed
 
@@ -65,6 +67,11 @@ def connect(loop, port, *, receive: int | None = None) -> ssl.SSLSocket:
     return context.wrap_socket(sock, server_hostname="localhost", suppress_ragged_eofs=False)
 
 
+def write_now(transport: TlsTransport, data: bytes) -> None:
+    """Send at once what the socket takes, and write the rest."""
+    transport.write(data[transport.send_now(data) :])
+
+
 class Echo(Protocol):
     """Sends back what comes, in ways that a random number chooses."""
 
@@ -78,14 +85,14 @@ class Echo(Protocol):
         if way == 0:
             self.transport.write(data)
         elif way == 1:
-            self.transport.write_now(data)
+            write_now(self.transport, data)
         elif way == 2:
             middle = self.random.randrange(len(data) + 1)
             self.transport.writeSequence([data[:middle], data[middle:]])
         elif way == 3:
             middle = self.random.randrange(len(data) + 1)
-            self.transport.write_now(data[:middle])
-            self.transport.write_now(data[middle:])
+            write_now(self.transport, data[:middle])
+            write_now(self.transport, data[middle:])
         else:
             self.transport.pauseProducing()
             self.transport.write(data)
@@ -361,8 +368,8 @@ class TestWants:
     def test_what_was_not_taken_is_offered_again_first(self):
         transport, _ = scripted(send=[3, WANT_WRITE])
         transport.doRead()
-        transport.write_now(b"abcdef")
-        transport.write_now(b"ghi")
+        write_now(transport, b"abcdef")
+        write_now(transport, b"ghi")
         assert transport.socket.sent == b"abc"
         transport.doWrite()
         assert transport.socket.sent == b"abcdefghi"
@@ -423,6 +430,32 @@ class TestWants:
         port.sent(1)
         reactor.advance(0)
         assert port.share() == alone > 100_000
+
+
+class TestTickets:
+    @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+    @pytest.mark.parametrize("shared", [True, False])
+    def test_another_process_resumes_what_one_began(self, loop, listening, version, shared):
+        """Where they share a secret; where not, the client shakes hands anew, and that is all."""
+        secrets = [b"a" * 32, b"a" * 32 if shared else b"b" * 32]
+        first, second = (listening(Echo, tickets=secret) for secret in secrets)
+        context = ssl.create_default_context(cafile=self_signed())
+        context.minimum_version = context.maximum_version = version
+        sessions, resumed = [None], []
+        for port in (first, second):
+            plain = socket.create_connection(("127.0.0.1", loop.call(port.getHost).port), timeout=PATIENCE)
+            with context.wrap_socket(plain, server_hostname="localhost", session=sessions[-1]) as sock:
+                sock.sendall(b"x")
+                assert sock.recv(1) == b"x"
+                sessions.append(sock.session)
+                resumed.append(sock.session_reused)
+        assert resumed == [False, shared]
+
+    def test_where_openssl_is_another_nothing_is_touched(self, monkeypatch):
+        context = context_of(self_signed(), self_signed())
+        assert share_tickets(context, b"a" * 32)
+        monkeypatch.setattr(ssl, "OPENSSL_VERSION_INFO", (9, 0, 0, 0, 0))
+        assert not share_tickets(context, b"a" * 32)
 
 
 def test_where_it_does_not_work_twisteds_own_is_used(loop, listening, monkeypatch):
