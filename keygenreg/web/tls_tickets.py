@@ -2,8 +2,8 @@
 
 Python's ``ssl`` has no name for SSL_CTX_set_tlsext_ticket_keys(3), so OpenSSL is called past it, on the structure
 behind an ``SSLContext``. Of that is assumed that its first member is the SSL_CTX, as in CPython 3.11 to 3.14, and it is
-compared before it is changed. Where anything is different, each process keeps the key that OpenSSL made for it: a client
-that comes to another process does a whole handshake then, and nothing else is lost.
+compared before it is changed. Where anything is different, each process keeps the key that OpenSSL made for it: a
+client that comes to another process does a whole handshake then, and nothing else is lost.
 
 The secret lives in the memory of one daemon and its processes; on disk it would undo forward secrecy of TLS 1.2.
 """
