@@ -38,18 +38,26 @@ NEWEST = Query(
 
 _VIEW_BYTES = 2048
 _MOST_LICENSES = 64
+_MOST_ENTITLEMENTS = 1000
+SKEW = 5.0
+"""
+Seconds by which our clock and the database's may differ. Around an end of access nobody knows on which side of it the
+database answers, and nothing is shared.
+"""
 _EXPIRED = "expired"
 
 
 @frozen
 class View:
     """
-    ``key`` is equal for equal views; ``None`` when this one is not to be shared: a download would start a license's
-    time, or the bearer has too many licenses. ``until`` is when it changes by itself (Unix seconds).
+    ``key`` is equal for equal views; ``None`` when this one is not to be shared: it is untimed, or the bearer has too
+    many licenses. ``untimed``: a download would start a license's time. ``until`` is when the view changes by itself
+    (Unix seconds).
     """
 
     key: Hashable | None
     until: float = inf
+    untimed: bool = False
 
 
 def view_of(grant: Grant, licenses: list[dict[str, Any]], newest: datetime | None, now: float) -> View:
@@ -66,15 +74,17 @@ def view_of(grant: Grant, licenses: list[dict[str, Any]], newest: datetime | Non
         end, strategy = row["expiry"], row["expiration_strategy"]
         window: Hashable = None
         if end is not None and strategy == "REVOKE_ACCESS":
-            if end.timestamp() < now:
+            if end.timestamp() < now - SKEW:
                 window = _EXPIRED
             else:
-                until = min(until, end.timestamp())
+                until = min(until, end.timestamp() - SKEW)
         elif end is not None and strategy != "ALLOW_ACCESS" and newest is not None and end < newest:
             window = end
         facts.add((row["product_id"], frozenset(row["holds"]), row["sound"], window))
-    if any(row["untimed"] for row in licenses) or len(licenses) > _MOST_LICENSES:
-        return View(None, until)
+    untimed = any(row["untimed"] for row in licenses)
+    large = len(licenses) > _MOST_LICENSES or sum(len(row["holds"]) for row in licenses) > _MOST_ENTITLEMENTS
+    if untimed or large or until <= now:
+        return View(None, until, untimed)
     scope = grant.scope
     # Staff, products and environments see by who they are, licenses and users by what they hold.
     bearer = None if scope.kind in ("license", "user") else scope.bearer_id

@@ -124,7 +124,7 @@ def etag_of(sha256: str) -> str:
 
 async def count_download(exchange: Exchange, parts: Parts, grant: Grant) -> None:
     """Let the first download of a license start its time, where its policy says so (api.md 4.7)."""
-    if grant.role != "license" or exchange.method == "HEAD":
+    if grant.role != "license" or exchange.method == "HEAD" or not await exchange.may_start_clock():
         return
     clock = await parts.database.maybe(CLOCK, license=grant.bearer.id)
     if clock is None:

@@ -86,7 +86,7 @@ class Edge:
                 reply = await handler(exchange)
                 keeping.made(reply)
             except Settled as settled:
-                reply = settled.kept.reply
+                reply = settled.kept.value
             except Failure as failure:
                 failed = failure
                 reply = with_failure_headers(exchange, failure, failure_form(exchange, failure))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Hashable
 from functools import cached_property
 from math import inf
+from typing import TypeVar
 from uuid import UUID
 
 from twisted.web.http import Request
@@ -17,6 +18,8 @@ from keygenreg.formats.authorization import read_credentials
 from keygenreg.formats.jsonapi_query import QueryParameters
 from keygenreg.web.keeping_answer import KeepingAnswer
 from keygenreg.web.links import Addresses, Origin, Proxies, artifact_url, split_authority
+
+T = TypeVar("T")
 
 
 class Exchange:
@@ -169,6 +172,18 @@ class Exchange:
         :param shared: not so where it names the caller: then only to the same request with the same credentials.
         """
         self.keeping.allow(until, shared=shared)
+
+    async def shared(self, name: Hashable, make: Callable[[], Awaitable[T]]) -> T:
+        """
+        A small value, such as a row, that follows from ``name``, from what the caller may see, and from the catalogue:
+        as it was made for anybody who sees the same, else from ``make``. Whoever gets it must not change it. After
+        :meth:`admit` only; what ``make`` raises is not remembered.
+        """
+        return await self.keeping.shared(self, name, make)
+
+    async def may_start_clock(self) -> bool:
+        """Whether a download by the caller may start the time of a license (api.md 4.7). After :meth:`admit` only."""
+        return (await self.keeping.view(self.grant)).untimed
 
     @property
     def grant(self) -> Grant:

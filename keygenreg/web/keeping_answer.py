@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from attrs import define, field, frozen
 
+from keygenreg.access.views import View
 from keygenreg.caches.generations import Generations, Guard
 from keygenreg.domain.account import Account
 from keygenreg.domain.failures import Denied, Failure, NotFound, Unauthenticated
 from keygenreg.domain.grant import Grant
-from keygenreg.web.kept_replies import KEPT_STATUSES, KEY_FIELDS, KeptReplies, KeptReply, Settled
+from keygenreg.web.kept_replies import KEPT_STATUSES, KEY_FIELDS, Kept, KeptReplies, Settled
 from keygenreg.web.ready_answers import Keeping
 from keygenreg.web.reply import BlobReply, Reply
 
 if TYPE_CHECKING:
     from keygenreg.web.exchange import Exchange
 
+T = TypeVar("T")
+
 _KEY_FIELDS = frozenset(name.lower() for name in KEY_FIELDS)
+#: What a row is taken to cost.
+_ROW_BYTES = 2048
 _KEPT_FAILURES = (Unauthenticated, Denied, NotFound)
 
 
@@ -48,6 +53,8 @@ class KeepingAnswer:
     _shared: bool = field(default=False, init=False)
     _watching: bool = field(default=False, init=False)
     _judged: bool = field(default=False, init=False)
+    _view: View | None = field(default=None, init=False)
+    _viewer: Grant | None = field(default=None, init=False)
     _key: Hashable = field(default=None, init=False)
     _fields: set[str] = field(factory=set, init=False)
 
@@ -80,7 +87,7 @@ class KeepingAnswer:
         """
         if not self._allowed or not self.memory.generations.heard:
             return
-        view = await self.memory.replies.views.of(grant, self.guard)
+        view = await self.view(grant)
         self.lasts_until(view.until)
         self._judged = True
         if not self._shared or view.key is None:
@@ -95,12 +102,33 @@ class KeepingAnswer:
             self.lasts_until(kept.until)
             raise Settled(kept)
 
+    async def view(self, grant: Grant) -> View:
+        """What a caller may see; asked once. The account must be known."""
+        if self._view is None or self._viewer != grant:
+            self._viewer, self._view = grant, await self.memory.replies.views.of(grant, self.guard)
+        return self._view
+
+    async def shared(self, exchange: Exchange, name: Hashable, make: Callable[[], Awaitable[T]]) -> T:
+        """See :meth:`keygenreg.web.exchange.Exchange.shared`."""
+        if not self.memory.generations.heard:
+            return await make()
+        view = await self.view(exchange.grant)
+        if view.key is None:
+            return await make()
+        key = (exchange.request.engine, name, view.key)
+        kept = self.memory.replies.find(key, self.now)
+        if kept is not None:
+            return kept.value
+        value = await make()
+        self.memory.replies.remember(key, Kept(value, self.guard, view.until), _ROW_BYTES)
+        return value
+
     def made(self, reply: Reply | BlobReply) -> None:
         """The handler has made a reply; it is kept for others where it may be."""
         if self._key is None or not isinstance(reply, Reply) or reply.status not in KEPT_STATUSES:
             return
         if self._fields <= _KEY_FIELDS:
-            self.memory.replies.remember(self._key, KeptReply(reply, self.guard, self._until))
+            self.memory.replies.remember(self._key, Kept(reply, self.guard, self._until), len(reply.body))
 
     def admitted(self) -> None:
         """The credentials were judged without :meth:`settle`; :meth:`lasts_until` says how long they are good."""
@@ -117,6 +145,5 @@ class KeepingAnswer:
         if not self._judged and exchange.authorization is not None:
             if not self._watching:
                 return None  # nobody knows whose credentials these may become
-            view = await self.memory.replies.views.of(exchange.grant, self.guard)
-            self.lasts_until(view.until)
+            self.lasts_until((await self.view(exchange.grant)).until)
         return Keeping(self.guard, self._until)

@@ -1,15 +1,15 @@
-"""Replies kept for all who see the same: found after admission, before anything is asked of the database."""
+"""Replies and rows kept for all who see the same: found after admission, instead of asking the database."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import Any
 
 from attrs import define, field, frozen
 
 from keygenreg.access.views import Views
 from keygenreg.caches.bounded import BoundedCache
 from keygenreg.caches.generations import Generations, Guard
-from keygenreg.web.reply import Reply
 
 KEY_FIELDS = (
     "Accept",
@@ -31,10 +31,10 @@ _LARGEST_SHARE = 8
 
 
 @frozen
-class KeptReply:
-    """A reply as its handler made it; it counts while its catalogue is the same, until ``until`` (Unix seconds)."""
+class Kept:
+    """A reply as its handler made it, or a row; it counts while its catalogue is the same, until ``until`` (Unix)."""
 
-    reply: Reply
+    value: Any
     guard: Guard
     until: float
 
@@ -43,7 +43,7 @@ class KeptReply:
 class Settled(Exception):
     """Raised by admission instead of letting a handler go on: the reply is here already."""
 
-    kept: KeptReply
+    kept: Kept
 
 
 @define
@@ -51,13 +51,13 @@ class KeptReplies:
     """
     What one web process keeps.
 
-    :param limit: in bytes; a reply above an eighth of it is not kept.
+    :param limit: in bytes; what is above an eighth of it is not kept.
     """
 
     generations: Generations
     views: Views
     limit: int
-    _kept: BoundedCache[Hashable, KeptReply] = field(init=False)
+    _kept: BoundedCache[Hashable, Kept] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._kept = BoundedCache(self.limit)
@@ -67,16 +67,15 @@ class KeptReplies:
         """Bytes in use."""
         return self._kept.used
 
-    def find(self, key: Hashable, now: float) -> KeptReply | None:
-        """The reply under a key, if it still counts at ``now`` (Unix seconds)."""
+    def find(self, key: Hashable, now: float) -> Kept | None:
+        """What is under a key, if it still counts at ``now`` (Unix seconds)."""
         kept = self._kept.get(key)
         if kept is None or (now < kept.until and self.generations.catalogue_holds(kept.guard)):
             return kept
         self._kept.forget(key)
         return None
 
-    def remember(self, key: Hashable, kept: KeptReply) -> None:
-        """Keep a reply, unless something has changed since its guard was taken."""
-        size = len(kept.reply.body)
+    def remember(self, key: Hashable, kept: Kept, size: int) -> None:
+        """Keep a value of ``size`` bytes, unless something has changed since its guard was taken."""
         if size * _LARGEST_SHARE <= self.limit and self.generations.catalogue_holds(kept.guard):
             self._kept.put(key, kept, 1024 + size)

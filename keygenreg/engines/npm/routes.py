@@ -168,11 +168,16 @@ class NpmRoutes:
     async def _tarball(self, exchange: Exchange, target: paths.Tarball) -> Reply | BlobReply:
         """The bytes of a version, under the same rules as everywhere (decision 2)."""
         lookup = await self._lookup(exchange)
-        found = await lookup.package(target.name)
-        lookup.grant.require("release.download")
-        row, *_ = await lookup.tarballs(found, queries.TARBALL, target.version)
-        if not row["blob_sha256"]:
-            raise NotFound(f"The file of {found.name}@{target.version} is not in this registry.")
+
+        async def find() -> dict:
+            found = await lookup.package(target.name)
+            lookup.grant.require("release.download")
+            row, *_ = await lookup.tarballs(found, queries.TARBALL, target.version)
+            if not row["blob_sha256"]:
+                raise NotFound(f"The file of {found.name}@{target.version} is not in this registry.")
+            return row
+
+        row = await exchange.shared(("tarball", target.name, target.version), find)
         return await deliver(exchange, self.parts, lookup.grant, row)
 
     async def _versions(self, exchange: Exchange, lookup: Lookup, found: Found, version: str | None = None):

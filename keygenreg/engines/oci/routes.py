@@ -127,13 +127,13 @@ class OciRoutes:
         return Reply(200, content, headers)
 
     async def _blobs(self, exchange: Exchange, lookup: Lookup, wanted: Asked) -> AnyReply:
-        row = await lookup.blob(wanted.reference)
+        name = ("blob", lookup.name, *lookup.keys, wanted.reference)
+        row = await exchange.shared(name, lambda: lookup.blob(wanted.reference))
         digest = row["content_digest"]
         headers = (("Docker-Content-Digest", digest), ("Cache-Control", _FOR_EVER), ("Vary", "Authorization"))
         if exchange.method == "GET" and self.parts.delivery.redirects(row["content_length"]):
             await self._count(exchange, lookup, row)
-            name = digest.replace(":", "-")
-            file = StoredFile(row["blob_sha256"], row["content_length"], name, OCTET_STREAM)
+            file = StoredFile(row["blob_sha256"], row["content_length"], digest.replace(":", "-"), OCTET_STREAM)
             headers = (("Location", link(exchange, self.parts, file)), ("Cache-Control", "private, no-store"))
             return Reply(303, b"", (*headers, ("Docker-Content-Digest", digest)))
         try:

@@ -126,7 +126,8 @@ class RubyGemsRoutes:
         """
         lookup = await self._lookup(exchange)
         lookup.grant.require("release.download")
-        row = await lookup.file(_stem(file, _GEM) + _GEM, read=False)
+        name = _stem(file, _GEM) + _GEM
+        row = await exchange.shared(("gem", name), lambda: lookup.file(name, read=False))
         return await deliver(exchange, self.parts, lookup.grant, row)
 
     @app.route("/", methods=["POST", "PUT", "PATCH", "DELETE"], branch=True)

@@ -90,9 +90,14 @@ def _link_life(call: Call) -> int | None:
 
 async def _vanity(call: Call, identifier: UUID, path: str) -> Reply | BlobReply:
     """The object at a path of an artifact: its own file, a part taken out of it, or its metadata (decision 4)."""
-    row = await call.database.maybe(ARTIFACT, scope=call.scope, id=identifier)
-    if row is None:
-        raise call.not_found("artifact", identifier)
+
+    async def find() -> dict:
+        row = await call.database.maybe(ARTIFACT, scope=call.scope, id=identifier)
+        if row is None:
+            raise call.not_found("artifact", identifier)
+        return row
+
+    row = await call.exchange.shared(("artifact", identifier), find)
     if path == row["filename"]:
         return await _answer(call, row)
     _require_readable(call, row)
