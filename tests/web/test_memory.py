@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.web.serving import PATIENCE, Client
+from tests.web.serving import PATIENCE, Client, self_signed
 
 MIB = 1024 * 1024
 LARGE = 256 * MIB
@@ -22,8 +23,10 @@ ROOT = Path(__file__).resolve().parents[2]
 class Process:
     """A server in a child process, and how much it has grown since it had answered its first requests."""
 
-    def __init__(self, directory: Path, blob: Path) -> None:
-        command = [sys.executable, "-m", "tests.web.server_process", str(directory), str(blob)]
+    def __init__(self, directory: Path, blob: Path, pem: Path | None = None) -> None:
+        self._pem = pem
+        files = [directory, blob] if pem is None else [directory, blob, pem]
+        command = [sys.executable, "-m", "tests.web.server_process", *map(str, files)]
         self._child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
         self.port = int(self._child.stdout.readline())
         self._process = psutil.Process(self._child.pid)
@@ -36,7 +39,10 @@ class Process:
         self.most = 0
 
     def connect(self) -> Client:
-        return Client(socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE))
+        sock = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+        if self._pem is not None:
+            sock = ssl.create_default_context(cafile=self._pem).wrap_socket(sock, server_hostname="localhost")
+        return Client(sock)
 
     def weigh(self) -> None:
         self.most = max(self.most, self._process.memory_info().rss - self._start)
@@ -50,12 +56,12 @@ class Process:
         self._child.stdout.close()
 
 
-@pytest.fixture
-def process(tmp_path):
+@pytest.fixture(params=["tcp", "tls"])
+def process(tmp_path, request):
     blob = tmp_path / "blob"
     with open(blob, "wb") as file:
         file.truncate(LARGE)
-    process = Process(tmp_path / "store", blob)
+    process = Process(tmp_path / "store", blob, self_signed() if request.param == "tls" else None)
     yield process
     process.stop()
 
