@@ -38,6 +38,11 @@ _ROLES = {Product: "product", License: "license", Environment: "environment"}
 
 def scope_of(viewer: Viewer) -> Scope:
     """The scope of the grant that admission makes for a viewer."""
+    return grant_of(viewer).scope
+
+
+def grant_of(viewer: Viewer) -> Grant:
+    """The grant that admission makes for a viewer, without permissions."""
     account = accounts.Account(
         id=viewer.account,
         slug="account",
@@ -53,10 +58,10 @@ def scope_of(viewer: Viewer) -> Scope:
         viewer.selected.id, "code", "SHARED" if viewer.selected.shared else "ISOLATED"
     )
     if viewer.bearer is None:
-        return Grant(account, selected).scope
+        return Grant(account, selected)
     kind = type(viewer.bearer)
     role = viewer.bearer.role if isinstance(viewer.bearer, User) else _ROLES[kind]
-    return Grant(account, selected, Bearer(_TYPES[kind], viewer.bearer.id, role, frozenset())).scope
+    return Grant(account, selected, Bearer(_TYPES[kind], viewer.bearer.id, role, frozenset()))
 
 
 class Sight:
