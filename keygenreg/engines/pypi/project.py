@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -25,6 +25,8 @@ _PROVENANCE = re.compile(
     r"https://[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z]([a-z0-9-]*[a-z0-9])?)+/[!-~]*", re.IGNORECASE | re.ASCII
 )
 _STRONGEST_FIRST = ("sha256", "sha512", "sha384", "sha224", "sha1", "md5")
+_USUAL = frozenset(_STRONGEST_FIRST)
+_OTHERS = hashlib.algorithms_guaranteed - _USUAL
 
 
 def _yanked(value: bool | str | None) -> bool | str:
@@ -95,11 +97,11 @@ class ProjectFile:
     @property
     def known_hashes(self) -> dict[str, str]:
         """The digests that clients can check, strongest first as PEP 503 and 691 want it."""
-        return {
-            name: self.hashes[name]
-            for name in (*_STRONGEST_FIRST, *sorted(set(self.hashes).difference(_STRONGEST_FIRST)))
-            if name in self.hashes and name in hashlib.algorithms_guaranteed and _HEX.fullmatch(self.hashes[name])
-        }
+        hashes = self.hashes
+        names: Iterable[str] = _STRONGEST_FIRST
+        if not hashes.keys() <= _USUAL:
+            names = (*names, *sorted(name for name in hashes if name in _OTHERS))
+        return {name: hashes[name] for name in names if name in hashes and _HEX.fullmatch(hashes[name])}
 
     @property
     def provenance(self) -> str | None:

@@ -45,7 +45,8 @@ def project_detail(project: Project) -> bytes:
 
 def utc_text(moment: datetime) -> str:
     """An aware time as PEP 700 writes it: UTC, six fractional digits, ``Z``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Not strftime: it takes five times as long, for each file of a page.
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def _file(file: ProjectFile) -> dict[str, Any]:
