@@ -51,12 +51,19 @@ class PreparedStatements:
         :raises psycopg2.Error: as without preparing.
         """
         text = prepared_text(sql, params)
-        if text is None or not text.is_wanted(self._seconds()) or not await self._is_prepared(text):
+        if text is None:
             return await self._send(sql, params)
+        plain = not text.is_wanted(self._seconds()) or not await self._is_prepared(text)
         started = self._seconds()
+        result = await (self._send(sql, params) if plain else self._execute(text, sql, params))
+        ended = self._seconds()
+        text.took(ended - started, ended, plain=plain)
+        return result
+
+    async def _execute(self, text: PreparedText, sql: str, params: Mapping[str, Any]) -> Any:
         inside = self._inside()
         try:
-            result = await self._send(text.execution, params)
+            return await self._send(text.execution, params)
         except psycopg2.Error as error:
             if not _is_outdated(error):
                 raise
@@ -66,9 +73,6 @@ class PreparedStatements:
             if inside:
                 raise StatementOutdated() from error
             return await self._send(sql, params)
-        ended = self._seconds()
-        text.took(ended - started, ended)
-        return result
 
     async def _is_prepared(self, text: PreparedText) -> bool:
         if self._editions.get(text.name) == text.edition:

@@ -20,11 +20,12 @@ from attrs import define, field, frozen
 
 from keygenreg.database.values import Json
 
-# This many statements that took longer than so many seconds, in a row, are not worth keeping for some time: their plans
-# may be too general, or be made when the tables were smaller.
+# Executions that took longer than so many seconds, this many in a row, may have too general a plan, or one that was
+# made when the tables were smaller. A busy process makes all of them seem long: so as many are sent plain, to compare.
 SLOW = 0.05
-SLOW_IN_A_ROW = 3
-FIRST_REST = 60.0
+ROUNDS = 3
+GAIN = 0.7
+FIRST_REST = 5.0
 LAST_REST = 3600.0
 # After a table has changed.
 SHORT_REST = 1.0
@@ -62,26 +63,41 @@ class PreparedText:
     proven: bool = False
     refused: bool = False
     edition: int = 0
-    _slow: int = field(default=0, init=False)
-    _rest: float = field(default=FIRST_REST, init=False)
+    _slow: list[float] = field(factory=list, init=False)
+    _compared: list[float] | None = field(default=None, init=False)
+    _pause: float = field(default=FIRST_REST, init=False)
     _resting_until: float = field(default=0.0, init=False)
+    _settled_until: float = field(default=0.0, init=False)
 
     def is_wanted(self, now: float) -> bool:
-        """Whether it is worth preparing: the second time it is needed, unless it was refused or was slow lately."""
+        """Whether to prepare it: the second time it is needed, unless it was refused or is better sent plain."""
         self.uses += 1
-        return self.uses > 1 and not self.refused and now >= self._resting_until
+        return self.uses > 1 and not self.refused and self._compared is None and now >= self._resting_until
 
-    def took(self, seconds: float, now: float) -> None:
-        """Note how long an execution took. A slow one rests, and its plan is made anew afterwards."""
-        if seconds <= SLOW:
-            self._slow = 0
+    def took(self, seconds: float, now: float, *, plain: bool) -> None:
+        """Note how long an execution took. Where plain ones are faster, it rests, and its plan is made anew later."""
+        if plain:
+            if self._compared is not None:
+                self._compared.append(seconds)
+                self._judge(now)
+        elif seconds <= SLOW:
+            self._slow.clear()
+        else:
+            self._slow = [*self._slow[1 - ROUNDS :], seconds]
+            if len(self._slow) == ROUNDS and now >= self._settled_until:
+                self._compared = []
+
+    def _judge(self, now: float) -> None:
+        if self._compared is None or len(self._compared) < ROUNDS:
             return
-        self._slow += 1
-        if self._slow >= SLOW_IN_A_ROW:
-            self._slow = 0
-            self._resting_until = now + self._rest
-            self._rest = min(self._rest * 2, LAST_REST)
+        if min(self._compared) < GAIN * min(self._slow, default=0.0):
+            self._resting_until = now + self._pause
             self.edition += 1
+        else:
+            self._settled_until = now + self._pause
+        self._pause = min(self._pause * 2, LAST_REST)
+        self._compared = None
+        self._slow.clear()
 
     def outdate(self, now: float) -> None:
         """Note that the server cannot execute it any more: every session makes it anew, a little later."""

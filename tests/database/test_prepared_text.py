@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keygenreg.database.prepared_text import FIRST_REST, SHORT_REST, SLOW, SLOW_IN_A_ROW, prepared_text
+from keygenreg.database.prepared_text import FIRST_REST, ROUNDS, SHORT_REST, SLOW, PreparedText, prepared_text
 from keygenreg.database.values import Json
 
 
@@ -100,21 +100,47 @@ class TestWorth:
         text = prepared_text(fresh("SELECT 1"), {})
         assert [text.is_wanted(0), text.is_wanted(0)] == [False, True]
 
-    def test_a_slow_one_rests_longer_and_longer(self):
-        """Its plan may be the reason: afterwards it is made anew. One slow execution among fast ones says nothing."""
+    def slow(self, text: PreparedText, now: float, plain: float) -> None:
+        """Executions that take long, and plain ones that take so many times as long."""
+        for _ in range(ROUNDS):
+            assert text.is_wanted(now)
+            text.took(SLOW * 2, now, plain=False)
+        for _ in range(ROUNDS):
+            assert not text.is_wanted(now)
+            text.took(SLOW * 2 * plain, now, plain=True)
+
+    def test_one_that_is_faster_plain_rests_longer_and_longer(self):
+        """Its plan does not fit: afterwards it is made anew."""
         text = prepared_text(fresh("SELECT 1"), {})
         text.is_wanted(0)
-        for _ in range(SLOW_IN_A_ROW):
-            text.took(SLOW * 2, 0)
-            text.took(SLOW / 2, 0)
-        assert text.is_wanted(0)
-        for rest in (FIRST_REST, FIRST_REST * 2):
+        for now, rest in ((0, FIRST_REST), (1000, FIRST_REST * 2)):
             edition = text.edition
-            for _ in range(SLOW_IN_A_ROW):
-                text.took(SLOW * 2, 1000)
-            assert not text.is_wanted(1000 + rest - 1)
-            assert text.is_wanted(1000 + rest)
+            self.slow(text, now, plain=0.1)
+            assert not text.is_wanted(now + rest - 1)
+            assert text.is_wanted(now + rest)
             assert text.edition == edition + 1
+
+    def test_one_that_takes_long_either_way_stays(self):
+        """A busy process is no reason to plan more, and the comparison is not repeated at once."""
+        text = prepared_text(fresh("SELECT 1"), {})
+        text.is_wanted(0)
+        self.slow(text, 0, plain=1.0)
+        for _ in range(ROUNDS * 2):
+            assert text.is_wanted(0)
+            text.took(SLOW * 2, FIRST_REST / 2, plain=False)
+        text.took(SLOW * 2, FIRST_REST, plain=False)
+        assert not text.is_wanted(FIRST_REST)
+        assert text.edition == 0
+
+    def test_slow_ones_among_fast_ones_say_nothing(self):
+        """Other values of the same statement may need more time."""
+        text = prepared_text(fresh("SELECT 1"), {})
+        text.is_wanted(0)
+        for _ in range(ROUNDS):
+            text.took(SLOW * 2, 0, plain=False)
+            assert text.is_wanted(0)
+            text.took(SLOW / 2, 0, plain=False)
+        assert text.is_wanted(0)
 
     def test_an_outdated_one_rests_for_a_moment(self):
         """So that a transaction which is run again does not meet it again."""
