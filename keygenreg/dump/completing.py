@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from concurrent.futures import Executor, Future
 
+import orjson
 from attrs import define, field
 
 from keygenreg.access import account_keys
@@ -16,6 +17,7 @@ from keygenreg.dump.licensing_kinds import ACCOUNTS
 from keygenreg.dump.record import Record
 from keygenreg.dump.staging import Staging
 from keygenreg.formats.dump.values import KEY
+from keygenreg.formats.image_facts import facts_of_document
 
 _KNOWN_SECRETS = 10_000
 _MOST_WAITING = 32
@@ -74,6 +76,9 @@ class Completion:
                 self._complete_token(record)
             case "releases":
                 self._complete_release(record)
+            case "manifests":
+                facts = facts_of_document(record.values["content"], record.values["content_type"])
+                record.values["facts"] = orjson.dumps(facts).decode()
         return {}
 
     def _stage_first(self) -> None:

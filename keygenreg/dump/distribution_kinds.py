@@ -94,6 +94,8 @@ MANIFESTS = Kind(
     "manifest",
     attributes=(*_DESCRIPTION, Attribute("content", TEXT, required=True), ANY_METADATA),
     relationships=_FOUND,
+    # What the content says itself: completing.py and layout_tags.py fill it in.
+    extras=("facts",),
     leaf=True,
 )
 

@@ -23,6 +23,7 @@ from keygenreg.dump.checks import Check, first_fault, id_checks, reference_check
 from keygenreg.dump.completing import Completion
 from keygenreg.dump.contents import Contents
 from keygenreg.dump.distribution_kinds import DESCRIPTORS, MANIFESTS
+from keygenreg.dump.layout_tags import LayoutTags
 from keygenreg.dump.parts import Parts
 from keygenreg.dump.record import Record, check_header, read_record
 from keygenreg.dump.staging import Staging
@@ -117,6 +118,7 @@ class Import:
                 completion.finish()
                 raise self._earlier(staging, fault) from fault
         Parts(staging, contents).extract()
+        LayoutTags(staging, contents.store).note()
         staging.flush()
         staging.analyze()
 

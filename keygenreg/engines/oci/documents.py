@@ -16,8 +16,8 @@ from keygenreg.domain.reading import IngestError
 from keygenreg.engines.oci import media_types
 from keygenreg.engines.oci.names import is_digest, is_known_digest
 from keygenreg.formats.archives.member_names import shown
+from keygenreg.formats.image_facts import REF_NAME
 
-REF_NAME = "org.opencontainers.image.ref.name"
 #: BuildKit marks what is no image but says something about one.
 _REFERENCE_TYPE = "vnd.docker.reference.type"
 _UNKNOWN = "unknown/unknown"

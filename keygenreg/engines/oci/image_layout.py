@@ -14,7 +14,8 @@ from keygenreg.domain.reading import IngestError, ManifestFound, PartFound, Read
 from keygenreg.engines.oci import documents, media_types
 from keygenreg.engines.oci.documents import Descriptor, Document
 from keygenreg.engines.oci.layout_archive import INDEX, LAYOUT, LEGACY, LayoutArchive, Span
-from keygenreg.engines.oci.names import EMPTY_BYTES, EMPTY_DIGEST, tag_of_name
+from keygenreg.engines.oci.names import EMPTY_BYTES, EMPTY_DIGEST
+from keygenreg.formats.image_facts import tag_of_name
 
 _LAYOUT_VERSION = "1.0.0"
 _NO_LAYOUT = (

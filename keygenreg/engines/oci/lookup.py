@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 from uuid import UUID
 
@@ -13,8 +14,9 @@ from keygenreg.domain.failures import BadRequest, Denied, NotFound, Unauthentica
 from keygenreg.domain.grant import Grant
 from keygenreg.domain.identifiers import parse_uuid
 from keygenreg.engines.oci import media_types, queries
-from keygenreg.engines.oci.names import is_digest, is_tag, versions_of_tag
+from keygenreg.engines.oci.names import is_digest, versions_of_tag
 from keygenreg.formats.accept import accepts
+from keygenreg.formats.image_facts import is_tag, type_of_document
 
 #: Of several documents of one reference, the earlier kind is preferred (engines.md 9).
 _PREFERENCE = [
@@ -24,6 +26,18 @@ _PREFERENCE = [
     media_types.DOCKER_MANIFEST,
 ]
 _NEEDED = ("package.read", "release.read", "artifact.read")
+
+
+def described(row: dict[str, Any]) -> dict[str, Any]:
+    """A manifest's row with its type, digest and size, which an imported one may lack."""
+    if None not in (row["content_type"], row["content_digest"], row["content_length"]):
+        return row
+    content = row["content"].encode("utf-8")
+    return row | {
+        "content_type": row["content_type"] or type_of_document(row["content"]),
+        "content_digest": row["content_digest"] or f"sha256:{hashlib.sha256(content).hexdigest()}",
+        "content_length": len(content),
+    }
 
 
 @frozen
@@ -82,7 +96,7 @@ class Lookup:
             raise self._unknown(reference, "MANIFEST_UNKNOWN")
         if not row["readable"]:
             raise self._refused()
-        return row
+        return described(row)
 
     async def blob(self, digest: str) -> dict[str, Any]:
         """
@@ -108,10 +122,11 @@ class Lookup:
         self, repository: Repository, subject: str, *, types: list[str] | None, last: str, limit: int
     ) -> list[dict[str, Any]]:
         """Manifests whose subject is a digest, in the order of their own digests."""
-        return await self.database.rows(
+        rows = await self.database.rows(
             queries.REFERRERS, scope=self.grant.scope, package=repository.id, subject=subject, types=types, last=last,
             limit=limit,
         )  # fmt: skip
+        return [described(row) for row in rows]
 
     async def subject(self, repository: Repository, prefix: str) -> str | None:
         """A digest with this beginning that has referrers."""

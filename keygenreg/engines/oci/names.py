@@ -11,7 +11,6 @@ import re
 
 from attrs import frozen
 
-_TAG = re.compile(r"[0-9A-Za-z_][0-9A-Za-z._-]{0,127}", re.ASCII)
 _DIGESTS = {
     "sha256": re.compile(r"[0-9a-f]{64}", re.ASCII),
     "sha512": re.compile(r"[0-9a-f]{128}", re.ASCII),
@@ -60,11 +59,6 @@ def asked(path: str) -> Asked | None:
     return Asked(kind, repository, last) if kind in ("manifests", "blobs", "referrers") and last else None
 
 
-def is_tag(text: str) -> bool:
-    """Whether a text may be a tag."""
-    return _TAG.fullmatch(text) is not None
-
-
 def is_digest(text: str) -> bool:
     """Whether a text has the form of a digest, of whatever algorithm; those that we know must have their length."""
     algorithm, colon, encoded = text.partition(":")
@@ -85,18 +79,6 @@ def digest_prefix(tag: str) -> str | None:
     """The beginning of the digest whose referrers a tag of the referrers tag schema lists, ``None`` for other tags."""
     match = _REFERRERS_TAG.fullmatch(tag)
     return f"{match[1]}:{match[2]}" if match else None
-
-
-def tag_of_name(name: str) -> str | None:
-    """
-    The tag that a ``ref.name`` annotation gives an image: the annotation itself, or the tag of the full reference that
-    it holds. ``None`` when there is none in it; another repository's name in it means nothing here.
-    """
-    if is_tag(name):
-        return name
-    rest = name.partition("@")[0].rpartition("/")[2]
-    tag = rest.partition(":")[2]
-    return tag if is_tag(tag) else None
 
 
 def tag_of_version(version: str) -> str:

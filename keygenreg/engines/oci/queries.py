@@ -33,7 +33,9 @@ _UNTIMED = """EXISTS (
     SELECT 1 FROM licenses own JOIN policies terms ON terms.id = own.policy_id
     WHERE own.id = %(scope_bearer)s::uuid AND own.expiry IS NULL AND terms.duration IS NOT NULL
       AND terms.expiration_basis = 'FROM_FIRST_DOWNLOAD') AS untimed"""
-_CONTENT = "m.id AS manifest_id, m.content, m.content_type, m.content_digest, m.updated"
+_CONTENT = "m.id AS manifest_id, m.content, m.content_type, m.content_digest, m.content_length, m.updated"
+# Of uploads the reader has put all it found into metadata; what imports bring is in facts. Either may be anything.
+_FACTS = "(m.facts || m.metadata)"
 
 # The first branch ends at the first row that the caller may read; only without one the second is looked at.
 MANIFEST_BY_DIGEST = Query(
@@ -59,7 +61,9 @@ _MEANT = """
     SELECT 2, r.id FROM releases r WHERE r.package_id = p.id AND r.version = ANY(%(versions)s::text[])
     UNION ALL
     SELECT DISTINCT 4, m.release_id FROM manifests m JOIN releases r ON r.id = m.release_id
-    WHERE r.package_id = p.id AND m.metadata ? 'tags' AND m.metadata -> 'tags' @> to_jsonb(%(reference)s::text)"""
+    WHERE r.package_id = p.id
+      AND (m.metadata ? 'tags' AND m.metadata -> 'tags' @> to_jsonb(%(reference)s::text)
+           OR m.facts ? 'tags' AND m.facts -> 'tags' @> to_jsonb(%(reference)s::text))"""
 
 # ``latest`` is also the highest stable release that the caller may read; without one, any that is known.
 _LATEST = f"""{_MEANT}
@@ -73,7 +77,7 @@ _LATEST = f"""{_MEANT}
      WHERE r.package_id = p.id AND r.channel = 'stable' AND {_KNOWN}
        AND EXISTS (SELECT 1 FROM manifests m WHERE m.artifact_id = a.id) LIMIT 1)"""
 
-_HAS_TAG = "m.metadata -> 'tags' @> to_jsonb({}::text)"
+_HAS_TAG = _FACTS + " -> 'tags' @> to_jsonb({}::text)"
 
 # Within a release: what the layout itself tags so, images before what is attached to them, what the client accepts,
 # what the layout lists at its top, indexes before manifests, and the usual platform before others.
@@ -91,12 +95,12 @@ def _by_tag(name: str, meant: str) -> Query:
         WHERE (v.id IS NOT NULL OR ({_KNOWN})) AND (meant.rank <> 4 OR {_HAS_TAG.format("%(reference)s")})
         ORDER BY meant.rank, v.id IS NULL, r.version_key DESC,
             {_HAS_TAG.format("%(reference)s")} IS NOT TRUE, {_HAS_TAG.format("r.version")} IS NOT TRUE,
-            coalesce((m.metadata ->> 'aside')::boolean, false),
+            {_FACTS} -> 'aside' = 'true' IS TRUE,
             CASE WHEN %(accepted)s::text[] IS NULL THEN false ELSE m.content_type <> ALL(%(accepted)s::text[]) END,
             {_HAS_TAG.format("'latest'")} IS NOT TRUE,
-            (m.metadata ->> 'root')::int NULLS LAST,
+            {_FACTS} -> 'root' = '0' IS NOT TRUE, {_FACTS} -> 'root' = '1' IS NOT TRUE,
             array_position(%(preference)s::text[], m.content_type) NULLS LAST,
-            coalesce(m.metadata ->> 'platform' = 'linux/amd64', false) DESC,
+            {_FACTS} ->> 'platform' = 'linux/amd64' IS NOT TRUE,
             m.created, m.ordinal
         LIMIT 1
     ) found ON p.visible""",
@@ -106,7 +110,8 @@ def _by_tag(name: str, meant: str) -> Query:
 MANIFEST_BY_TAG = _by_tag("manifest by tag or version", _MEANT)
 MANIFEST_LATEST = _by_tag("latest manifest", _LATEST)
 
-_BLOB = "d.blob_sha256, d.content_digest, d.content_length"
+_BLOB = """d.blob_sha256, d.content_digest,
+            coalesce(d.content_length, (SELECT b.size FROM blobs b WHERE b.sha256 = d.blob_sha256)) AS content_length"""
 BLOB = Query(
     "blob by digest",
     _REPOSITORY
@@ -126,16 +131,17 @@ BLOB = Query(
 
 TAGS = Query(
     "tags of a repository",
-    """SELECT tag FROM (
+    f"""SELECT tag FROM (
         SELECT r.tag FROM visible_releases r WHERE r.package_id = %(package)s AND r.permitted
         UNION
         SELECT replace(r.version, '+', '_') FROM visible_releases r WHERE r.package_id = %(package)s AND r.permitted
         UNION
         SELECT listed.tag FROM manifests m JOIN visible_artifacts a ON a.id = m.artifact_id
-        CROSS JOIN LATERAL jsonb_array_elements_text(m.metadata -> 'tags') AS listed (tag)
-        WHERE a.package_id = %(package)s AND a.permitted AND jsonb_typeof(m.metadata -> 'tags') = 'array'
+        CROSS JOIN LATERAL jsonb_array_elements_text(CASE jsonb_typeof({_FACTS} -> 'tags')
+            WHEN 'array' THEN {_FACTS} -> 'tags' ELSE '[]' END) AS listed (tag)
+        WHERE a.package_id = %(package)s AND a.permitted AND (m.metadata ? 'tags' OR m.facts ? 'tags')
     ) tags
-    WHERE tag ~ '^[0-9A-Za-z_][0-9A-Za-z._-]{0,127}$' AND tag COLLATE "C" > %(last)s
+    WHERE tag ~ '^[0-9A-Za-z_][0-9A-Za-z._-]{{0,127}}$' AND tag COLLATE "C" > %(last)s
     ORDER BY tag COLLATE "C" LIMIT %(limit)s""",
 )
 
@@ -155,19 +161,22 @@ CATALOG = Query(
 # The same document in several releases counts once.
 REFERRERS = Query(
     "referrers of a digest",
-    """SELECT DISTINCT ON (m.content_digest COLLATE "C")
-        m.content_digest, m.content_type, m.content_length, m.content, m.metadata ->> 'artifact_type' AS artifact_type
+    f"""SELECT DISTINCT ON (m.content_digest COLLATE "C")
+        m.content_digest, m.content_type, m.content_length, m.content, {_FACTS} ->> 'artifact_type' AS artifact_type
     FROM manifests m JOIN visible_artifacts a ON a.id = m.artifact_id
-    WHERE m.metadata ? 'subject' AND m.metadata ->> 'subject' = %(subject)s
+    WHERE (m.metadata ? 'subject' AND m.metadata ->> 'subject' = %(subject)s
+           OR m.facts ? 'subject' AND m.facts ->> 'subject' = %(subject)s)
       AND a.package_id = %(package)s AND a.permitted
-      AND (%(types)s::text[] IS NULL OR m.metadata ->> 'artifact_type' = ANY(%(types)s::text[]))
+      AND (%(types)s::text[] IS NULL OR {_FACTS} ->> 'artifact_type' = ANY(%(types)s::text[]))
       AND m.content_digest COLLATE "C" > %(last)s
     ORDER BY m.content_digest COLLATE "C" LIMIT %(limit)s""",
 )
 SUBJECT_BY_PREFIX = Query(
     "digest whose referrers a fallback tag lists",
-    """SELECT m.metadata ->> 'subject' AS subject FROM manifests m JOIN visible_artifacts a ON a.id = m.artifact_id
-    WHERE m.metadata ? 'subject' AND m.metadata ->> 'subject' LIKE %(pattern)s
+    f"""SELECT {_FACTS} ->> 'subject' AS subject
+    FROM manifests m JOIN visible_artifacts a ON a.id = m.artifact_id
+    WHERE (m.metadata ? 'subject' AND m.metadata ->> 'subject' LIKE %(pattern)s
+           OR m.facts ? 'subject' AND m.facts ->> 'subject' LIKE %(pattern)s)
       AND a.package_id = %(package)s AND a.permitted LIMIT 1""",
 )
 

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from keygenreg.engines.oci.media_types import OCI_INDEX
+from keygenreg.formats.image_facts import object_of
 
 
 def tags(name: str, found: list[str]) -> bytes:
@@ -41,7 +42,7 @@ def _referrer(row: dict[str, Any]) -> dict[str, Any]:
     }
     if row["artifact_type"]:
         found["artifactType"] = row["artifact_type"]
-    annotations = orjson.loads(row["content"].removeprefix("\ufeff")).get("annotations")
+    annotations = object_of(row["content"]).get("annotations")
     if isinstance(annotations, dict) and annotations:
         found["annotations"] = annotations
     return found

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from keygenreg.domain.failures import BadRequest
 from keygenreg.engines.oci import names, pages
 from keygenreg.engines.oci.names import Asked
+from keygenreg.formats import image_facts
 from keygenreg.formats.jsonapi_query import QueryParameters
 
 
@@ -32,10 +33,10 @@ def test_any_text_is_read(text: str):
     found = names.asked(text)
     assert found is None or found.repository in text
     names.is_digest(text)
-    names.is_tag(text)
+    image_facts.is_tag(text)
     names.digest_prefix(text)
-    tag = names.tag_of_name(text)
-    assert tag is None or names.is_tag(tag)
+    tag = image_facts.tag_of_name(text)
+    assert tag is None or image_facts.is_tag(tag)
     assert all(names.repositories_of([text, text]))
 
 
