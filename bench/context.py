@@ -39,6 +39,11 @@ class Options:
     quick: bool = False
 
     @property
+    def connections(self) -> Sequence[int]:
+        """Of downloads of large files."""
+        return (16,) if self.quick else (1, 16, 64)
+
+    @property
     def window(self) -> float:
         """Seconds of one measurement of downloads."""
         return 1.0 if self.quick else 1.5

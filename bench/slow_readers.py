@@ -7,6 +7,7 @@ import select
 import socket
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -26,7 +27,9 @@ def run(order: dict[str, Any]) -> None:
     standard input ends, then print the bytes received and the seconds that took.
     """
     buffer = memoryview(bytearray(max(order["rate"] // READS, KIB)))
-    clients = [connected(order, _RECEIVE_BUFFER) for _ in range(order["connections"])]
+    # Several at a time: a server gives up those who take nothing for long, as the first would while the last connect.
+    with ThreadPoolExecutor(16) as threads:
+        clients = list(threads.map(lambda _: connected(order, _RECEIVE_BUFFER), range(order["connections"])))
     for client in clients:
         if not order["tls"]:
             client.sendall(request_of(order))

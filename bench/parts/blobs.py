@@ -19,7 +19,8 @@ _RANGES = 2000
 
 def run(bench: Bench) -> Section:
     servers = [bench.registry.server, *bench.registries(NGINX, DOCKER_REGISTRY, DISTRIBUTION)]
-    cases = downloads(bench, servers, [("discard", 1), ("discard", 16), ("discard", 64), ("read", 1), ("read", 16)])
+    kinds = [("discard", count) for count in bench.options.connections]
+    cases = downloads(bench, servers, [*kinds, ("read", 16)])
     ranges = [Case(server.name, "ranges", partial(_ranges, bench, server)) for server in servers]
     interleave([*cases, *ranges], bench.options.rounds)
     checks = []

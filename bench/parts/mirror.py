@@ -56,7 +56,7 @@ def run(bench: Bench) -> Section:
         if name == DEVPI:
             devpi_mirror(server, bench.peers.get(NGINX))
         add(server, _MIRRORED, server.url + path, upstream.filename)
-    interleave(cases, bench.options.rounds)
+    interleave(cases, min(bench.options.rounds, 2))
     registry.stop()
     registry.start()
     return Section(

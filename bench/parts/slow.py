@@ -53,7 +53,7 @@ def measure(bench: Bench, server: Server, *, tls: bool = False) -> dict[str, flo
     port = server.more["tls"] if tls else server.port
     scheme = "https" if tls else "http"
     target = Target(f"{scheme}://127.0.0.1:{port}{bench.large.manifest_path()}", {"Accept": MANIFEST})
-    seconds = 4 if bench.options.quick else 8
+    seconds = 2 if bench.options.quick else 8
     probe(target, seconds=0.5)
     alone = probe(target, seconds=seconds / 2, per_second=PER_SECOND)
     order = {"port": port, "path": bench.large.layer_path(), "size": GIB, "connections": CLIENTS, "rate": RATE,
@@ -89,8 +89,10 @@ def _readers(order: dict[str, object]) -> Iterator[list[float]]:
         if readers.stdout.readline().strip() != "reading":
             raise RuntimeError(f"slow clients: {readers.communicate(timeout=_PATIENCE)[1][-500:]}")
         yield received
-        readers.stdin.close()
-        said = json.loads(readers.stdout.readline())
+        line, errors = readers.communicate(timeout=_PATIENCE)
+        if not line:
+            raise RuntimeError(f"slow clients: {errors[-500:]}")
+        said = json.loads(line)
         received.append(said["bytes"] / said["seconds"])
     finally:
         if readers.poll() is None:

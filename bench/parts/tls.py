@@ -29,7 +29,7 @@ def run(bench: Bench) -> Section:
     servers = [registry.server, *bench.registries(NGINX)]
     for server in servers:
         check(Target(f"https://127.0.0.1:{server.more['tls']}{bench.large.manifest_path()}"))
-    cases = downloads(bench, servers, [("discard", 1), ("discard", 16), ("discard", 64)], tls=True)
+    cases = downloads(bench, servers, [("discard", count) for count in bench.options.connections], tls=True)
     slowly = [Case(server.name, "HTTPS", partial(slow.measure, bench, server, tls=True)) for server in servers]
     interleave(cases, bench.options.rounds)
     interleave(slowly, 1)
