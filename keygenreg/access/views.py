@@ -36,15 +36,17 @@ NEWEST = Query(
     unscoped="only compared with the ends of licenses, shown to nobody",
 )
 
-_VIEW_BYTES = 2048
+_LICENSE_BYTES = 2048
 _MOST_LICENSES = 64
 _MOST_ENTITLEMENTS = 1000
+_ENTITLEMENT_BYTES = 128
 SKEW = 5.0
 """
 Seconds by which our clock and the database's may differ. Around an end of access nobody knows on which side of it the
 database answers, and nothing is shared.
 """
 _EXPIRED = "expired"
+_BY_LICENSES = ("license", "user")
 
 
 @frozen
@@ -52,12 +54,13 @@ class View:
     """
     ``key`` is equal for equal views; ``None`` when this one is not to be shared: it is untimed, or the bearer has too
     many licenses. ``untimed``: a download would start a license's time. ``until`` is when the view changes by itself
-    (Unix seconds).
+    (Unix seconds). ``size`` is what the key is taken to cost, in bytes.
     """
 
     key: Hashable | None
     until: float = inf
     untimed: bool = False
+    size: int = field(default=0, eq=False)
 
 
 def view_of(grant: Grant, licenses: list[dict[str, Any]], newest: datetime | None, now: float) -> View:
@@ -87,10 +90,14 @@ def view_of(grant: Grant, licenses: list[dict[str, Any]], newest: datetime | Non
         return View(None, until, untimed)
     scope = grant.scope
     # Staff, products and environments see by who they are, licenses and users by what they hold.
-    bearer = None if scope.kind in ("license", "user") else scope.bearer_id
+    bearer = None if scope.kind in _BY_LICENSES else scope.bearer_id
     permissions = None if grant.bearer is None else grant.bearer.permissions
     key = (grant.account.id, scope.environment, scope.kind, bearer, grant.role, permissions, frozenset(facts))
-    return View(key, until)
+    return View(key, until, size=_size_of(licenses))
+
+
+def _size_of(licenses: list[dict[str, Any]]) -> int:
+    return sum(_LICENSE_BYTES + _ENTITLEMENT_BYTES * len(row["holds"]) for row in licenses)
 
 
 @define
@@ -118,12 +125,23 @@ class Views:
 
         :param guard: one that watches the grant's account, taken before.
         """
-        if grant.scope.kind not in ("license", "user"):
+        if grant.scope.kind not in _BY_LICENSES:
             return view_of(grant, [], None, self.now())
         licenses = await self._licenses_of(grant.scope, guard)
         limited = any(row["expiry"] is not None for row in licenses)
         newest = await self._newest_of(grant.account.id, guard) if limited else None
         return view_of(grant, licenses, newest, self.now())
+
+    async def confirm(self, grant: Grant, guard: Guard, view: View) -> bool:
+        """
+        Whether this is the grant's view by the database itself, at this moment: what was read since the view was taken
+        was read with these rights, then. What was remembered may have been out of date without our knowing it yet.
+        """
+        if grant.scope.kind not in _BY_LICENSES:
+            return True
+        licenses = await self.database.rows(LICENSES, scope=grant.scope)
+        newest = await self._newest_of(grant.account.id, guard)
+        return view_of(grant, licenses, newest, self.now()).key == view.key
 
     async def _licenses_of(self, scope: Scope, guard: Guard) -> list[dict[str, Any]]:
         kept = self._licenses.get(scope)
@@ -131,7 +149,7 @@ class Views:
             return kept[1]
         rows = await self.database.rows(LICENSES, scope=scope)
         if self.generations.bearers_hold(guard):
-            self._licenses.put(scope, (guard, rows), _VIEW_BYTES * max(1, len(rows)))
+            self._licenses.put(scope, (guard, rows), _LICENSE_BYTES + _size_of(rows))
         return rows
 
     async def _newest_of(self, account: UUID, guard: Guard) -> datetime | None:

@@ -84,7 +84,7 @@ class Edge:
                 if early is not None:
                     raise early
                 reply = await handler(exchange)
-                keeping.made(reply)
+                await keeping.made(exchange, reply)
             except Settled as settled:
                 reply = settled.kept.value
             except Failure as failure:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _KEY_FIELDS = frozenset(name.lower() for name in KEY_FIELDS)
+#: Bytes of a character of a request field, at most.
+_CHARACTER = 4
 #: What a row is taken to cost.
 _ROW_BYTES = 2048
 _KEPT_FAILURES = (Unauthenticated, Denied, NotFound)
@@ -56,6 +58,7 @@ class KeepingAnswer:
     _view: View | None = field(default=None, init=False)
     _viewer: Grant | None = field(default=None, init=False)
     _key: Hashable = field(default=None, init=False)
+    _key_bytes: int = field(default=0, init=False)
     _fields: set[str] = field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -67,6 +70,9 @@ class KeepingAnswer:
 
     def watch(self, account: Account) -> None:
         """The account is known; nothing of it but its own row has been read."""
+        if self._watching:
+            # What was remembered with the guard must not count for longer by this.
+            self.guard = Guard(self.guard.everything)
         self._watching = True
         self.memory.generations.watch(self.guard, account.id)
 
@@ -96,6 +102,7 @@ class KeepingAnswer:
         # The engine and the origin both follow from the host, but not from each other.
         engine = exchange.request.engine
         self._key = (engine, exchange.origin, exchange.method, exchange.raw_target, fields, view.key)
+        self._key_bytes = view.size + len(exchange.raw_target) + sum(_CHARACTER * len(text or "") for text in fields)
         kept = self.memory.replies.find(self._key, self.now)
         if kept is not None:
             self._key = None
@@ -120,15 +127,24 @@ class KeepingAnswer:
         if kept is not None:
             return kept.value
         value = await make()
-        self.memory.replies.remember(key, Kept(value, self.guard, view.until), _ROW_BYTES)
+        if await self._confirmed(exchange):
+            self.memory.replies.remember(key, Kept(value, self.guard, view.until), _ROW_BYTES + view.size)
         return value
 
-    def made(self, reply: Reply | BlobReply) -> None:
+    async def _confirmed(self, exchange: Exchange) -> bool:
+        """Whether the caller's rights are still those of the view: what was just made goes to others who have it."""
+        try:
+            return await self.memory.replies.views.confirm(exchange.grant, self.guard, self._view)
+        except Failure:
+            return False  # the answer is good all the same
+
+    async def made(self, exchange: Exchange, reply: Reply | BlobReply) -> None:
         """The handler has made a reply; it is kept for others where it may be."""
         if self._key is None or not isinstance(reply, Reply) or reply.status not in KEPT_STATUSES:
             return
-        if self._fields <= _KEY_FIELDS:
-            self.memory.replies.remember(self._key, Kept(reply, self.guard, self._until), len(reply.body))
+        if self._fields <= _KEY_FIELDS and await self._confirmed(exchange):
+            kept = Kept(reply, self.guard, self._until)
+            self.memory.replies.remember(self._key, kept, self._key_bytes + len(reply.body))
 
     def admitted(self) -> None:
         """The credentials were judged without :meth:`settle`; :meth:`lasts_until` says how long they are good."""
