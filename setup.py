@@ -53,6 +53,7 @@ setup(
             "import-linter>=2.17",
             "mousebender>=2025.1",
             "pypi-simple>=1.8",
+            "pypiserver>=2.4",
             "pytest>=9.2",
             "pytest-timeout>=2.4",
             "pytest-xdist>=3.8",

@@ -39,7 +39,7 @@ class FakeProject:
         :param stated: what the page says of it instead of the truth; None leaves a member out.
         """
         answer = answer if isinstance(answer, Answer) else Answer(answer)
-        filename = f"{self.name}-{version}-py3-none-any.whl"
+        filename = f"{self.name.replace('-', '_')}-{version}-py3-none-any.whl"
         path = f"/packages/{self.name}/{filename}"
         self.upstream.put(path, answer)
         entry = {
