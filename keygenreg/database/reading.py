@@ -15,6 +15,8 @@ from keygenreg.database.session_pool import SessionPool
 
 # Most reads end sooner than a request to stop them would arrive.
 GRACE = 0.05
+# A request to stop that arrives between preparing a statement and executing it stops nothing.
+AGAIN = 1.0
 
 log = Logger()
 
@@ -98,5 +100,8 @@ class Reading:
             self._timer = self._reactor.callLater(GRACE, self._stop)
 
     def _stop(self) -> None:
-        if self._session is not None:
+        if self._session is None:
+            return
+        if self._stopping is None or self._stopping.called:
             self._stopping = Deferred.fromCoroutine(self._stopper.stop(self._session.backend))
+        self._timer = self._reactor.callLater(AGAIN, self._stop)
