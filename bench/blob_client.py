@@ -12,6 +12,7 @@ import socket
 import ssl
 import sys
 import time
+from contextlib import ExitStack
 from functools import cache
 from typing import Any
 
@@ -105,36 +106,31 @@ def connected(order: dict[str, Any], receive_buffer: int | None = None) -> socke
 
 
 def run(order: dict[str, Any]) -> dict[str, float]:
-    """Download for ``seconds``; the bytes that came, and in what time."""
+    """Download for ``seconds``; the bytes that came, in what time, and how many whole files."""
     buffer = memoryview(bytearray(_BUFFERS[order["mode"]]))
+    open_, past = [], []
     began = time.monotonic()
-    end = began + order["seconds"]
-    past = done = 0
-    with selectors.EpollSelector() as selector:
-        downloads = set()
+    with selectors.EpollSelector() as selector, ExitStack() as stack:
 
         def add() -> None:
             download = Download(order, buffer)
-            downloads.add(download)
+            stack.callback(download.socket.close)
             selector.register(download.socket, selectors.EVENT_READ, download)
+            open_.append(download)
 
         for _ in range(order["connections"]):
             add()
-        while time.monotonic() < end:
+        while time.monotonic() < began + order["seconds"]:
             for key, _ in selector.select(0.1):
                 download = key.data
                 if not download.readable():
                     selector.unregister(download.socket)
                     download.socket.close()
-                    downloads.discard(download)
-                    past += download.received
-                    done += download.done
+                    open_.remove(download)
+                    past.append(download)
                     add()
-        received = past + sum(each.received for each in downloads)
         took = time.monotonic() - began
-        done += sum(each.done for each in downloads)
-        for each in downloads:
-            each.socket.close()
+    received, done = (sum(getattr(each, name) for each in open_ + past) for name in ("received", "done"))
     return {"bytes": received, "seconds": took, "done": done}
 
 

@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.context import Bench, Options
-from bench.figures import Section, Skipped
+from bench.figures import Check, Section, Skipped, Table
 from bench.load import has_wrk
 from bench.machine import CLIENT_CORE, description, load_average
 from bench.parts import blobs, manifests, mirror, pages, pulls, slow, tls, uploads, workers
-from bench.registry import most_late, version
+from bench.registry import Registry, most_late, version
 from bench.report import rewrite, text_of
 
 #: In the order in which they run: what restarts the daemon comes last.
@@ -34,6 +34,7 @@ PARTS: dict[str, Callable[[Bench], Section]] = {
     "tls": tls.run,
     "mirror": mirror.run,
 }
+_REACTOR = "reactor"
 
 
 def main() -> int:
@@ -75,16 +76,32 @@ def run(names: list[str], options: Options, json_file: Path | None, report: Path
                 texts[name] = text
                 data["parts"][name] = found
                 print(f"{text}\n", flush=True)
+            if "registry" in bench.__dict__:
+                section = reactor_section(bench.registry)
+                texts[_REACTOR] = text_of(section, f"The whole run of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.")
+                data["parts"][_REACTOR] = section.data()
+                print(texts[_REACTOR])
         finally:
-            lag = most_late(bench.registry.late()) if "registry" in bench.__dict__ else "not measured"
             bench.stop()
-    data["reactor_lag"] = lag
-    print(f"Reactor of the daemon late, at most, in the whole run: {lag}.")
     if json_file:
         json_file.write_text(json.dumps(data, indent=1))
     if report:
-        rewrite(report, texts, list(PARTS))
+        rewrite(report, texts, [*PARTS, _REACTOR])
     return int(failed)
+
+
+def reactor_section(registry: Registry) -> Section:
+    """What the daemon says of its reactor, over all parts."""
+    late = registry.late()
+    columns = ["Timers later than, ms", "of all"]
+    rows = [[f"{bound * 1e3:g}", f"{samples:.0f}"] for bound, samples in sorted(late.items()) if samples]
+    return Section(
+        "Reactor",
+        "How late timers of the daemon ran in the whole run, by its own metric, which has buckets: the most is the "
+        "smallest bound that no timer was above. What else runs on its core delays them too.",
+        [Table(columns, rows)],
+        [Check("lag of the reactor, at most", most_late(late) * 1e3, 50, at_most=True, unit=" ms")],
+    )
 
 
 def _part(name: str, bench: Bench) -> tuple[str, dict | None]:

@@ -6,6 +6,7 @@ import http.client
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import closing
 from urllib.parse import urlsplit
 
 from bench.load import Target
@@ -27,14 +28,14 @@ def probe(
     times: list[float] = []
     headers = target.with_first()
     began = time.monotonic()
-    while (now := time.monotonic()) - began < seconds and not (until and until()):
-        time.sleep(max(0.0, began + len(times) / per_second - now))
-        asked = time.monotonic()
-        connection.request("GET", parts.path, headers=headers)
-        answer = connection.getresponse()
-        answer.read()
-        times.append(time.monotonic() - asked)
-        if answer.status != target.status:
-            raise RuntimeError(f"the probe was answered {answer.status}")
-    connection.close()
+    with closing(connection):
+        while (now := time.monotonic()) - began < seconds and not (until and until()):
+            time.sleep(max(0.0, began + len(times) / per_second - now))
+            asked = time.monotonic()
+            connection.request("GET", parts.path, headers=headers)
+            answer = connection.getresponse()
+            answer.read()
+            times.append(time.monotonic() - asked)
+            if answer.status != target.status:
+                raise RuntimeError(f"the probe was answered {answer.status}")
     return times

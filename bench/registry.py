@@ -120,9 +120,6 @@ class Registry:
         return found
 
 
-def most_late(late: Mapping[float, float]) -> str:
-    """The longest lag, as far as the bounds tell: ``up to 5 ms``."""
-    for bound in sorted(late):
-        if late[bound] == 0:
-            return f"up to {bound * 1e3:g} ms"
-    return "not measured"
+def most_late(late: Mapping[float, float]) -> float:
+    """The bound in seconds that no sample of the lag was above."""
+    return min((bound for bound, samples in late.items() if not samples), default=float("inf"))
