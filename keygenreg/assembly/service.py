@@ -5,10 +5,12 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Callable
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService, Service
 from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from keygenreg.assembly.bootstrap import FIRST_ADMIN_FILE
@@ -16,7 +18,6 @@ from keygenreg.assembly.database import Prepared, embedded, prepare
 from keygenreg.assembly.hang_up import HangUp
 from keygenreg.assembly.listening import bind
 from keygenreg.assembly.log import set_level
-from keygenreg.assembly.serving import Serving
 from keygenreg.assembly.tls import tls_files
 from keygenreg.assembly.worker_orders import Orders
 from keygenreg.assembly.workers import Workers
@@ -24,7 +25,25 @@ from keygenreg.caches.generations import shared_memory
 from keygenreg.configuration import ConfigurationError
 from keygenreg.settings import Settings
 
+if TYPE_CHECKING:
+    from keygenreg.assembly.serving import Serving
+
 _log = Logger()
+#: Engines and all that answers: most of the program. A daemon whose web processes are others never loads it, and one
+#: that is its own web process does so while the database starts.
+_SERVING = "keygenreg.assembly.serving"
+#: How long the thread that loads it may keep the interpreter to itself; 5 ms otherwise.
+_SWITCH_SECONDS = 0.0002
+
+
+def _load_serving() -> type[Serving]:
+    """Load what a web process is made of, in a thread; the reactor, which starts the database, comes first."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    try:
+        return import_module(_SERVING).Serving
+    finally:
+        sys.setswitchinterval(interval)
 
 
 class Registry(Service):
@@ -64,19 +83,22 @@ class Registry(Service):
         if server.workers > 1:
             self._serving = Workers(self._reactor, self._settings, self._listener.fileno(), shared_memory())
             self._serving.load()
+            loading = None
+        else:
+            loading = deferToThreadPool(self._reactor, self._reactor.getThreadPool(), _load_serving)
         prepared = await prepare(self._settings, self._server, self._reactor)
         if prepared.first_admin is not None:
             self._introduce(prepared.first_admin)
-        await self._serve(prepared, self._listener)
+        await self._serve(prepared, self._listener, None if loading is None else await loading)
         host, port = self._listener.getsockname()[:2]
         _log.info("keygenreg answers at {host} port {port}", host=host, port=port)
 
-    async def _serve(self, prepared: Prepared, listener: socket.socket) -> None:
-        if isinstance(self._serving, Workers):
+    async def _serve(self, prepared: Prepared, listener: socket.socket, serving: type[Serving] | None) -> None:
+        if serving is None:
             orders = Orders(self._settings, prepared.login, prepared.signing_key, listener.family)
             await self._serving.start(orders)
             return
-        self._serving = Serving(self._settings, prepared.login, prepared.signing_key, self._reactor)
+        self._serving = serving(self._settings, prepared.login, prepared.signing_key, self._reactor)
         self._serving.start(listener.fileno(), listener.family)
 
     def _renew(self) -> None:
@@ -86,7 +108,7 @@ class Registry(Service):
         try:
             fresh = self._settings if self._reread is None else self._reread()
             tls_files(fresh.server)
-            if isinstance(self._serving, Serving):
+            if not isinstance(self._serving, Workers):
                 self._serving.reread_certificate()
         except ConfigurationError as error:
             _log.error("The settings are wrong, and stay as they were: {error}", error=str(error))

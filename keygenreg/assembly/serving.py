@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from attrs import define, field
@@ -61,6 +62,9 @@ class Serving:
                 handshake_seconds=self.settings.limits.head_seconds,
                 tickets=self.tickets,
             )
+        # What is loaded now stays: to look through all of it for garbage again and again would hold up the reactor for
+        # tens of milliseconds each time.
+        gc.freeze()
 
     def figures(self) -> bytes:
         """What is counted here, as :meth:`keygenreg.assembly.telemetry.Telemetry.figures`; once started."""
