@@ -72,6 +72,8 @@ class ConnectionSettings:
             f"-c statement_timeout={int(statement_timeout * 1000)} -c timezone=UTC -c jit=off "
             # What is prepared is made so that one plan fits all its executions, see prepared_text.
             "-c plan_cache_mode=force_generic_plan "
+            # Notices tell a writer what it has changed, see schema/0003_changes.sql.
+            "-c client_min_messages=notice "
             f"-c idle_in_transaction_session_timeout={_IDLE_IN_TRANSACTION}"
         )
         extra = dict(self.extra)

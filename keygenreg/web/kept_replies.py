@@ -77,8 +77,8 @@ class KeptReplies:
 
     def remember(self, key: Hashable, kept: Kept, size: int) -> None:
         """
-        Keep a value of ``size`` bytes, unless something has changed since its guard was taken: bearers too, or the value
-        may have been made with other rights than those of the key.
+        Keep a value of ``size`` bytes, unless something has changed since its guard was taken: bearers too, or it may
+        have been made with other rights than those of the key.
         """
         if size * _LARGEST_SHARE <= self.limit and self.generations.holds(kept.guard):
             self._kept.put(key, kept, 1024 + size)

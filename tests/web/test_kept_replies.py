@@ -1,4 +1,4 @@
-"""Replies and rows kept for all who see the same: whatever changes while one is made, nobody gets what is not theirs."""
+"""Replies and rows kept for all who see the same: whatever changes meanwhile, nobody gets what is not theirs."""
 
 from __future__ import annotations
 
