@@ -2,8 +2,8 @@
 A shorter way from the kernel's events to connections, for Twisted's epoll reactor (26.10).
 
 Stock Twisted sets up a log context around each event, which costs as much as answering a small request from memory. For
-the one kind of event that makes up a busy server's day, "readable and nothing else", this calls the connection at once;
-all others go Twisted's way. Leans on ``_poller``, ``_selectables``, ``_doReadOrWrite`` and ``_disconnectSelectable``,
+the two kinds of event that make up a busy server's day, "readable" and "writable" and nothing else, this calls the
+connection at once; all others go Twisted's way. Leans on ``_poller``, ``_selectables``, ``_doReadOrWrite`` and ``_disconnectSelectable``,
 and on ``doIteration`` being looked up on the reactor at every turn; a reactor of another class is left as it is.
 """
 
@@ -25,7 +25,7 @@ def quicken(reactor: Any) -> bool:
     if type(reactor) is not EPollReactor:
         return False
     poll, selectables = reactor._poller.poll, reactor._selectables
-    readable = select.EPOLLIN
+    readable, writable = select.EPOLLIN, select.EPOLLOUT
 
     def iterate(timeout: float | None) -> None:
         for descriptor, event in poll(-1 if timeout is None else timeout, len(selectables) or 1):
@@ -33,16 +33,19 @@ def quicken(reactor: Any) -> bool:
             selectable = selectables.get(descriptor)
             if selectable is None:
                 continue
-            if event != readable:
-                callWithLogger(selectable, reactor._doReadOrWrite, selectable, descriptor, event)
-                continue
             try:
-                why = selectable.doRead()
+                if event == readable:
+                    why = selectable.doRead()
+                elif event == writable:
+                    why = selectable.doWrite()
+                else:
+                    callWithLogger(selectable, reactor._doReadOrWrite, selectable, descriptor, event)
+                    continue
             except BaseException:
                 why = sys.exc_info()[1]
                 _log.failure("A connection failed and is closed")
             if why:
-                reactor._disconnectSelectable(selectable, why, True)
+                reactor._disconnectSelectable(selectable, why, event == readable)
 
     reactor.doIteration = iterate
     return True

@@ -15,6 +15,9 @@ from keygenreg.storage.threads import DiskThreads
 WARM_WINDOW = 4 * 1024 * 1024
 """How much of a file is brought into the page cache at a time, in bytes."""
 
+SEEN_WINDOW = 1024 * 1024
+"""How far ahead it is looked whether a file is in the page cache, in bytes: what may be missing in between is small."""
+
 _WARM_READ = 256 * 1024
 
 
@@ -40,6 +43,7 @@ class Body:
     _on_close: Callable[[], None] | None = None
     _disk: DiskThreads | None = None
     _warm_until: int = field(default=-1, init=False)
+    _seen_until: int = field(default=-1, init=False)
     _probe: list[bytearray] = field(factory=lambda: [bytearray(1)], init=False)
 
     def read(self, size: int) -> bytes:
@@ -74,11 +78,16 @@ class Body:
         """Whether reading the next ``size`` bytes would wait for the disk, as far as the kernel tells (Linux 4.14)."""
         if self._disk is None or not self.parts or not isinstance(self.parts[0], range):
             return False
-        span = self.parts[0][:size]
-        if span.stop <= self._warm_until:
+        part = self.parts[0]
+        span = part[:size]
+        if span.stop <= self._warm_until or span.stop <= self._seen_until:
             return False
+        # Files come into the page cache and leave it in stretches: where both ends of one are, so is what is between.
+        ahead = part[:SEEN_WINDOW]
         try:
-            os.preadv(self.fd, self._probe, span.stop - 1, os.RWF_NOWAIT)
+            for position in {span.start, span.stop - 1, ahead.stop - 1}:
+                os.preadv(self.fd, self._probe, position, os.RWF_NOWAIT)
+            self._seen_until = ahead.stop
         except BlockingIOError:
             return True
         except OSError:

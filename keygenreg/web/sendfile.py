@@ -23,7 +23,7 @@ from keygenreg.web.slices import SlicePusher
 
 _log = Logger()
 
-BURST = 512 * 1024
+BURST = 1024 * 1024
 """Bytes for one connection before the next one has its turn."""
 
 _UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EOVERFLOW})
