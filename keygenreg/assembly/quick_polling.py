@@ -3,8 +3,9 @@ A shorter way from the kernel's events to connections, for Twisted's epoll react
 
 Stock Twisted sets up a log context around each event, which costs as much as answering a small request from memory. For
 the two kinds of event that make up a busy server's day, "readable" and "writable" and nothing else, this calls the
-connection at once; all others go Twisted's way. Leans on ``_poller``, ``_selectables``, ``_doReadOrWrite`` and ``_disconnectSelectable``,
-and on ``doIteration`` being looked up on the reactor at every turn; a reactor of another class is left as it is.
+connection at once; all others go Twisted's way. Leans on ``_poller``, ``_selectables``, ``_doReadOrWrite`` and
+``_disconnectSelectable``, and on ``doIteration`` being looked up on the reactor at every turn; a reactor of another
+class is left as it is.
 """
 
 from __future__ import annotations
