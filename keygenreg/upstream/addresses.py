@@ -43,7 +43,7 @@ def parse_target(url: str) -> Target:
 
     :raises Refused: it is none, is too long, or holds credentials or characters that no URL has.
     """
-    if len(url) > _LONGEST or any(ord(character) < 0x21 or character == "\\" for character in url.strip(" ")):
+    if len(url) > _LONGEST or any(ord(character) < 0x20 or character == "\\" for character in url):
         raise Refused("The URL has characters that no URL has, or too many.")
     try:
         # An escape that is there stays: encoding twice would name another file.
