@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
@@ -17,6 +19,10 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 _LAG_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 LAG_INTERVAL = 0.5
 """How often the reactor's lag is measured, in seconds."""
+
+
+Tallies = dict[tuple[str, int], list[int]]
+"""Number of answers and bytes of their bodies, by engine and status."""
 
 
 class Counted(Protocol):
@@ -37,6 +43,20 @@ class Repeated(Protocol):
     length: int
 
 
+class _AddingUp(Collector):
+    """Has no figures of its own, but does something whenever figures are read."""
+
+    def __init__(self, before: Callable[[], None]) -> None:
+        self._before = before
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        self._before()
+        return ()
+
+
 class Metrics:
     """
     An observer of :class:`keygenreg.web.site.EdgeSite`.
@@ -47,6 +67,8 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry, clock: IReactorTime) -> None:
         self.registry = registry
+        # Before the counters, so that they are up to date when they are read.
+        registry.register(_AddingUp(self._add_up))
         self._clock = clock
         self._requests = Counter(
             "keygenreg_requests", "Requests by engine and status", ["engine", "status"], registry=registry
@@ -65,8 +87,10 @@ class Metrics:
         self._ready = Counter(
             "keygenreg_ready_answers", "Requests answered before they were parsed", ["engine"], registry=registry
         )
-        #: Number and bytes by engine and status, since they were last added up: labels are too slow for each.
-        self._repeated: dict[tuple[str, int], list[int]] = {}
+        # Since they were last added up: labels are too slow for each request.
+        self._repeated: Tallies = {}
+        self._ended: Tallies = {}
+        self._histograms: dict[str, Any] = {}
         self._expected: float | None = None
         self._measuring = LoopingCall(self._measure)
         self._measuring.clock = clock
@@ -86,7 +110,6 @@ class Metrics:
             self._measuring.stop()
 
     def _measure(self) -> None:
-        self.add_up()
         now = self._clock.seconds()
         if self._expected is not None:
             late = max(0.0, now - self._expected)
@@ -95,18 +118,23 @@ class Metrics:
         self._expected = now + LAG_INTERVAL
 
     def repeated(self, answer: Repeated, channel: object, request_id: bytes) -> None:
-        tally = self._repeated.get((answer.engine, answer.status))
-        if tally is None:
-            tally = self._repeated.setdefault((answer.engine, answer.status), [0, 0])
-        tally[0] += 1
-        tally[1] += answer.length
+        self._count(self._repeated, answer.engine, answer.status, answer.length)
 
-    def add_up(self) -> None:
-        """Bring the counters up to date; to be called before they are read."""
+    @staticmethod
+    def _count(tallies: Tallies, engine: str, status: int, size: int) -> None:
+        tally = tallies.get((engine, status))
+        if tally is None:
+            tally = tallies[engine, status] = [0, 0]
+        tally[0] += 1
+        tally[1] += size
+
+    def _add_up(self) -> None:
         repeated, self._repeated = self._repeated, {}
-        for (engine, status), (count, size) in repeated.items():
+        ended, self._ended = self._ended, {}
+        for (engine, status), (count, size) in (*repeated.items(), *ended.items()):
             self._requests.labels(engine, str(status)).inc(count)
             self._sent.labels(engine).inc(size)
+        for (engine, _), (count, _) in repeated.items():
             self._ready.labels(engine).inc(count)
 
     def began(self, request: Counted) -> None:
@@ -117,10 +145,12 @@ class Metrics:
         if request.counted:
             request.counted = False
             self._in_flight.dec()
-        self._requests.labels(request.engine, str(request.code)).inc()
-        self._sent.labels(request.engine).inc(request.sentLength)
+        self._count(self._ended, request.engine, request.code, request.sentLength)
         if request.started is not None:
-            self._seconds.labels(request.engine).observe(self._clock.seconds() - request.started)
+            histogram = self._histograms.get(request.engine)
+            if histogram is None:
+                histogram = self._histograms[request.engine] = self._seconds.labels(request.engine)
+            histogram.observe(self._clock.seconds() - request.started)
         if request.upload is not None:
             self._received.inc(request.upload.received)
             self._uploads.labels("stored" if request.code < 300 else "failed").inc()
