@@ -25,8 +25,8 @@ ABBREVIATED = (
     "bundleDependencies", "bundledDependencies", "peerDependencies", "peerDependenciesMeta", "bin", "directories",
     "dist", "engines", "_hasShrinkwrap", "hasInstallScript", "funding", "cpu", "os", "libc",
 )  # fmt: skip
-# What the whole package says of itself is what its latest version says.
-_OF_LATEST = (
+#: What the whole package says of itself is what its latest version says.
+OF_LATEST = (
     "description", "maintainers", "author", "contributors", "license", "repository", "homepage", "bugs", "keywords",
 )  # fmt: skip
 
@@ -77,7 +77,7 @@ def _full(package: Package) -> dict[str, Any]:
         "dist-tags": tags,
         "versions": {each.version: each.manifest for each in package.versions},
         "time": _times(package),
-    } | {member: latest[member] for member in _OF_LATEST if member in latest}
+    } | {member: latest[member] for member in OF_LATEST if member in latest}
 
 
 def _abbreviated(package: Package) -> dict[str, Any]:
@@ -151,7 +151,11 @@ def _text(value: object) -> str:
 
 def rendered(content: object, media_type: str = JSON) -> Document:
     """Any content, with the entity tag of exactly these bytes as this type."""
-    body = orjson.dumps(content)
+    return document(orjson.dumps(content), media_type)
+
+
+def document(body: bytes, media_type: str = JSON) -> Document:
+    """JSON that is text already."""
     content_type = JSON_UTF8 if media_type == JSON else media_type
     digest = hashlib.sha256(content_type.encode("ascii") + b"\x00" + body).hexdigest()
     return Document(body, content_type, f'"{digest[:32]}"')

@@ -43,22 +43,26 @@ class Lookup:
     grant: Grant
     registry: str
 
-    async def package(self, name: str) -> Found:
+    async def package(self, name: str) -> Found | None:
         """
+        The package; None where there is none of that name in the environment.
+
         :param name: a package's name or id.
-        :raises NotFound: there is no such package, or not for this bearer.
-        :raises Unauthenticated: there is, and nobody said who is asking (decision 7).
+        :raises NotFound: it is not for this bearer.
+        :raises Unauthenticated: nobody said who is asking (decision 7).
         """
         grant = self.grant
         with_global = grant.environment is None or grant.environment.shared
         row = await self.database.maybe(
             queries.PACKAGE, scope=grant.scope, name=name, id=parse_uuid(name), with_global=with_global
         )
-        if row is not None and not row["visible"] and grant.bearer is None:
+        if row is None:
+            return None
+        if not row["visible"] and grant.bearer is None:
             how = HOW_TO_AUTHENTICATE.format(registry=self.registry)
             raise Unauthenticated(f"The package {name} needs a license key or token: {how}.", "TOKEN_MISSING")
-        if row is None or not row["visible"]:
-            raise NotFound(f"There is no package {name} here, or not for you.")
+        if not row["visible"]:
+            raise not_here(name)
         grant.require("package.read")
         grant.require("artifact.read")
         return Found(row["id"], row["key"], row["created"], row["open"] and grant.bearer is None)
@@ -79,3 +83,8 @@ class Lookup:
             wanted = "version" if version is None else f"version {version}"
             raise NotFound(f"There is no {wanted} of {package.name} here, or not for you.")
         return permitted
+
+
+def not_here(name: str) -> NotFound:
+    """What is said of packages that do not exist, and of those that are for others."""
+    return NotFound(f"There is no package {name} here, or not for you.")

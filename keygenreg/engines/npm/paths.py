@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 from attrs import frozen
@@ -9,6 +10,9 @@ from attrs import frozen
 from keygenreg.web.resource_tree import path_parts
 
 _SUFFIX = ".tgz"
+# What registries have let names be (packages.md 2.3): old ones have capitals; none begins with a dot or underscore.
+_PUBLIC_NAME = re.compile(r"(?:@[0-9A-Za-z~-][0-9A-Za-z._~-]*/)?[0-9A-Za-z~-][0-9A-Za-z._~-]*", re.ASCII)
+_LONGEST_PUBLIC = 214
 
 
 @frozen
@@ -63,6 +67,11 @@ def basename(name: str) -> str:
     return name.partition("/")[2] if name.startswith("@") else name
 
 
+def is_public_name(name: str) -> bool:
+    """Whether another registry may know a name; others are not asked for."""
+    return len(name) <= _LONGEST_PUBLIC and _PUBLIC_NAME.fullmatch(name) is not None
+
+
 def version_of_tarball(name: str, file: str) -> str | None:
     """The version in ``<basename>-<version>.tgz``."""
     prefix = f"{basename(name)}-"
@@ -83,6 +92,11 @@ def registry_base(base_url: str, target: bytes, own_parts: int) -> str:
     parts = path_parts(target.partition(b"?")[0])
     prefix = parts[: len(parts) - own_parts]
     return "/".join([base_url, *(quote(part, safe="@:") for part in prefix)])
+
+
+def tarball_name(name: str, version: str) -> str:
+    """What a version's file is called by convention."""
+    return f"{basename(name)}-{version}{_SUFFIX}"
 
 
 def tarball_url(base: str, name: str, version: str) -> str:

@@ -11,10 +11,13 @@ from keygenreg.domain.failures import NotAllowed, NotFound, Unauthenticated
 from keygenreg.engines.npm import documents, paths, queries, search
 from keygenreg.engines.npm.errors import NO_LOG_IN, VARY, as_reply
 from keygenreg.engines.npm.lookup import HOW_TO_AUTHENTICATE, Found, Lookup
+from keygenreg.engines.npm.passing import PassedOn
+from keygenreg.engines.npm.upstream import NpmUpstream
 from keygenreg.engines.npm.versions import dist_tags, package_versions, tagged
 from keygenreg.formats.accept import best_match, require_api_accept
 from keygenreg.formats.conditional import format_http_date
 from keygenreg.formats.media_types import JSON
+from keygenreg.mirror.mirror import Mirror
 from keygenreg.web.artifact_delivery import deliver
 from keygenreg.web.edge import answers, answers_unrouted
 from keygenreg.web.exchange import Exchange
@@ -52,6 +55,7 @@ class NpmRoutes:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
+        self.mirror: Mirror = parts.mirrors.of(NpmUpstream())
 
     @app.route("/", methods=_READS)
     @answers(as_reply)
@@ -99,6 +103,9 @@ class NpmRoutes:
         exchange.keep()
         lookup = await self._lookup(exchange)
         found = await lookup.package(package)
+        if found is None:
+            passed = self._passed_on(exchange, lookup)
+            return _passed(await passed.tags(package), passed)
         tags = dist_tags(map(tagged, await lookup.tarballs(found, queries.TAGS)))
         return _reply(documents.rendered(tags), _audience(found))
 
@@ -153,6 +160,9 @@ class NpmRoutes:
         exchange.keep()
         lookup = await self._lookup(exchange)
         found = await lookup.package(name)
+        if found is None:
+            passed = self._passed_on(exchange, lookup)
+            return _passed(await passed.package(name, media_type), passed)
         versions = await self._versions(exchange, lookup, found)
         package = documents.Package(found.name, found.created, versions)
         return _reply(documents.package_document(package, media_type), _audience(found), package.modified)
@@ -161,6 +171,9 @@ class NpmRoutes:
         exchange.keep()
         lookup = await self._lookup(exchange)
         found = await lookup.package(target.name)
+        if found is None:
+            passed = self._passed_on(exchange, lookup)
+            return _passed(await passed.version(target.name, target.selector, media_type), passed)
         tags = dist_tags(map(tagged, await lookup.tarballs(found, queries.TAGS)))
         version, *_ = await self._versions(exchange, lookup, found, tags.get(target.selector, target.selector))
         return _reply(documents.version_document(version, media_type), _audience(found), version.updated)
@@ -169,8 +182,10 @@ class NpmRoutes:
         """The bytes of a version, under the same rules as everywhere (decision 2)."""
         lookup = await self._lookup(exchange)
 
-        async def find() -> dict:
+        async def find() -> dict | None:
             found = await lookup.package(target.name)
+            if found is None:
+                return None
             lookup.grant.require("release.download")
             row, *_ = await lookup.tarballs(found, queries.TARBALL, target.version)
             if not row["blob_sha256"]:
@@ -178,7 +193,13 @@ class NpmRoutes:
             return row
 
         row = await exchange.shared(("tarball", target.name, target.version), find)
+        if row is None:
+            return await self._passed_on(exchange, lookup).tarball(target.name, target.version)
         return await deliver(exchange, self.parts, lookup.grant, row)
+
+    def _passed_on(self, exchange: Exchange, lookup: Lookup) -> PassedOn:
+        """For a name that is not carried here; claims and the operator's policy decide."""
+        return PassedOn(self.mirror, exchange, lookup, _base(exchange))
 
     async def _versions(self, exchange: Exchange, lookup: Lookup, found: Found, version: str | None = None):
         rows = await lookup.tarballs(found, queries.VERSIONS, version)
@@ -204,6 +225,10 @@ def _how_to_log_in(exchange: Exchange) -> str:
 
 def _audience(found: Found) -> str:
     return "public" if found.public else "private"
+
+
+def _passed(document: documents.Document, passed: PassedOn) -> Reply:
+    return _reply(document, "private").with_headers(*passed.warnings)
 
 
 def _reply(document: documents.Document, audience: str, modified: datetime | None = None) -> Reply:

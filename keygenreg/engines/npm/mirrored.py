@@ -1,0 +1,97 @@
+"""Packages of another registry as our documents show them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import orjson
+from attrs import frozen
+
+from keygenreg.domain.failures import Denied, NotFound
+from keygenreg.engines.npm.documents import INSTALL_V1, Document, document
+from keygenreg.engines.npm.packument import Packument, Piece, tags_of
+from keygenreg.formats.timestamps import api_time
+from keygenreg.mirror.adapter import Listing
+from keygenreg.mirror.policy import Policy
+
+#: The absolute URL of a version's file.
+TarballUrl = Callable[[str], str]
+
+
+@frozen
+class Shown:
+    """What may be shown of a package now; at least one version, in upstream's order."""
+
+    packument: Packument
+    pieces: Mapping[str, Piece]
+    tags: Mapping[str, str]
+
+
+def shown(listing: Listing, policy: Policy) -> Shown:
+    """
+    A package without versions that are too young, and with tags of the others only.
+
+    :param listing: as :class:`keygenreg.engines.npm.upstream.NpmUpstream` reads it.
+    :raises NotFound: there are no versions. Denied: all are too young.
+    """
+    packument: Packument = listing.document
+    name = packument.name
+    pieces = packument.pieces
+    if not pieces:
+        raise NotFound(f"The package {name} has no versions that can be installed.")
+    if policy.cooldown:
+        pieces = {text: piece for text, piece in pieces.items() if policy.old_enough(name, piece.published)}
+    if not pieces:
+        raise Denied(f"All of {name} is too young: this registry waits before it passes new files through.", "COOLDOWN")
+    return Shown(packument, pieces, tags_of(pieces, packument.tags))
+
+
+def package_document(found: Shown, media_type: str, tarball_url: TarballUrl) -> Document:
+    """All versions that are shown, in full or abbreviated."""
+    packument = found.packument
+    times = _times(found)
+    members: dict[str, bytes] = {"name": orjson.dumps(packument.name), "dist-tags": orjson.dumps(found.tags)}
+    if media_type != INSTALL_V1:
+        members["_id"] = members["name"]
+        members |= packument.about
+    elif packument.modified is not None:
+        members["modified"] = orjson.dumps(packument.modified)
+    if times:
+        members["time"] = orjson.dumps(times)
+    members["versions"] = _versions(found, media_type, tarball_url)
+    return document(_joined(members), media_type)
+
+
+def version_document(found: Shown, selector: str, media_type: str, tarball_url: TarballUrl) -> Document:
+    """
+    One version, by itself or by a tag.
+
+    :raises NotFound: it is not shown.
+    """
+    piece = found.pieces.get(found.tags.get(selector, selector))
+    if piece is None:
+        raise NotFound(f"There is no version {selector} of {found.packument.name} here.")
+    return document(_closed(piece, media_type, tarball_url), media_type)
+
+
+def _versions(found: Shown, media_type: str, tarball_url: TarballUrl) -> bytes:
+    return _joined({text: _closed(piece, media_type, tarball_url) for text, piece in found.pieces.items()})
+
+
+def _closed(piece: Piece, media_type: str, tarball_url: TarballUrl) -> bytes:
+    start = piece.short if media_type == INSTALL_V1 else piece.full
+    return b"%b%b}}" % (start, orjson.dumps(tarball_url(piece.version)))
+
+
+def _joined(members: Mapping[str, bytes]) -> bytes:
+    """A JSON object of members in JSON."""
+    return b"{%b}" % b",".join(b"%b:%b" % (orjson.dumps(name), value) for name, value in members.items())
+
+
+def _times(found: Shown) -> dict[str, str]:
+    """Only where upstream tells any, and only of versions that are shown."""
+    published = {text: api_time(piece.published) for text, piece in found.pieces.items() if piece.published}
+    if not published:
+        return {}
+    around = {"created": found.packument.created, "modified": found.packument.modified}
+    return {member: text for member, text in around.items() if text is not None} | published

@@ -1,0 +1,85 @@
+"""Packages that this account never had, from the registry that the operator lets through."""
+
+from __future__ import annotations
+
+from attrs import define
+
+from keygenreg.domain.failures import Failure, Unauthenticated
+from keygenreg.engines.npm import mirrored, paths
+from keygenreg.engines.npm.documents import INSTALL_V1, Document, rendered
+from keygenreg.engines.npm.lookup import HOW_TO_AUTHENTICATE, Lookup, not_here
+from keygenreg.engines.npm.upstream import FULL, SHORT
+from keygenreg.formats.media_types import JSON
+from keygenreg.mirror.mirror import Mirror
+from keygenreg.mirror.policy import Policy
+from keygenreg.web.exchange import Exchange
+from keygenreg.web.reply import BlobReply, Headers
+
+
+@define(eq=False)
+class PassedOn:
+    """
+    The upstream's packages for one request. Every method raises what the operator's policy says (NotFound, Denied), and
+    Unauthenticated, Unavailable or BadUpstream.
+    """
+
+    mirror: Mirror
+    exchange: Exchange
+    lookup: Lookup
+    base: str
+    #: What is to be said of the document's age.
+    warnings: Headers = ()
+
+    async def package(self, name: str, media_type: str) -> Document:
+        """All versions of a package."""
+        found = await self._shown(name, full=media_type != INSTALL_V1)
+        return mirrored.package_document(found, media_type, lambda version: self._url(name, version))
+
+    async def version(self, name: str, selector: str, media_type: str) -> Document:
+        """One version, by itself or by a tag."""
+        found = await self._shown(name, full=media_type != INSTALL_V1)
+        return mirrored.version_document(found, selector, media_type, lambda version: self._url(name, version))
+
+    async def tags(self, name: str) -> Document:
+        """Version by tag."""
+        return rendered((await self._shown(name, full=False)).tags, JSON)
+
+    async def tarball(self, name: str, version: str) -> BlobReply:
+        """The bytes of a version."""
+        policy = self._policy(name)
+        key = paths.tarball_name(name, version)
+        variant, head = _variant(policy, name, full=False), self.exchange.method == "HEAD"
+        return await self.mirror.reply(self.lookup.grant, name, key, variant=variant, head=head)
+
+    async def _shown(self, name: str, *, full: bool) -> mirrored.Shown:
+        policy = self._policy(name)
+        try:
+            document = await self.mirror.document(self.lookup.grant, name, _variant(policy, name, full=full))
+            found = mirrored.shown(document.listing, policy)
+        except Failure:
+            self.exchange.keep(0)  # what upstream lacks or fails at now, it may have in a moment
+            raise
+        self.exchange.keep(document.fresh_until)
+        self.warnings = self.mirror.warnings(document)
+        return found
+
+    def _policy(self, name: str) -> Policy:
+        """:raises Failure: the name is not looked up, or not for the caller."""
+        grant = self.lookup.grant
+        policy = self.mirror.policy(grant.account)
+        if policy.mode != "mirror" or not paths.is_public_name(name):
+            raise not_here(name)
+        policy.judge(name)
+        if grant.bearer is None and not policy.anonymous:
+            how = HOW_TO_AUTHENTICATE.format(registry=self.lookup.registry)
+            raise Unauthenticated(f"The package {name} needs a license key or token: {how}.", "TOKEN_MISSING")
+        grant.require("package.read")
+        return policy
+
+    def _url(self, name: str, version: str) -> str:
+        return paths.tarball_url(self.base, name, version)
+
+
+def _variant(policy: Policy, name: str, *, full: bool) -> str:
+    """Times of versions are in the full document only, so whoever waits needs that."""
+    return FULL if full or not policy.old_enough(name, None) else SHORT
