@@ -72,9 +72,10 @@ def run(names: list[str], options: Options, json_file: Path | None, report: Path
         try:
             for name in names:
                 text, found = _part(name, bench)
-                failed |= found is None
-                texts[name] = text
-                data["parts"][name] = found
+                if found is None:
+                    failed = True
+                else:
+                    texts[name], data["parts"][name] = text, found
                 print(f"{text}\n", flush=True)
             if "registry" in bench.__dict__:
                 section = reactor_section(bench.registry)

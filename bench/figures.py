@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from math import isinf
 from statistics import median
 
 from attrs import define, field, frozen
@@ -33,9 +34,8 @@ class Case:
 
     def to(self, other: Case, name: str = "rate") -> float:
         """The ratio to another case: the median of those within each round."""
-        return median(
-            ours[name] / max(theirs[name], 1e-12) for ours, theirs in zip(self.rounds, other.rounds, strict=True)
-        )
+        pairs = zip(self.rounds, other.rounds, strict=True)
+        return median(ours[name] / theirs[name] if theirs[name] else float("inf") for ours, theirs in pairs)
 
 
 def interleave(cases: Sequence[Case], rounds: int) -> None:
@@ -132,8 +132,8 @@ def ratio(case: Case, cases: Sequence[Case], server: str, name: str = "rate", wh
 
 def short(value: float) -> str:
     """As many digits as say something."""
-    if value == 0:
-        return "0"
+    if value == 0 or isinf(value):
+        return "0" if value == 0 else "∞"
     if abs(value) >= 100:
         return f"{value:,.0f}"
     if abs(value) >= 10:

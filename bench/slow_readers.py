@@ -24,7 +24,7 @@ _SLICES = 50
 def run(order: dict[str, Any]) -> None:
     """
     Connect ``connections`` clients of ``rate`` bytes a second; say ``reading`` when all got something; read until
-    standard input ends, then print the bytes received and the seconds that took.
+    standard input ends, then print the bytes received since then and the seconds that took.
     """
     buffer = memoryview(bytearray(max(order["rate"] // READS, KIB)))
     # Several at a time: a server gives up those who take nothing for long, as the first would while the last connect.
@@ -35,7 +35,7 @@ def run(order: dict[str, Any]) -> None:
             client.sendall(request_of(order))
         client.setblocking(False)
     received = [0] * len(clients)
-    began = time.monotonic()
+    began = counted = time.monotonic()
     told = False
     turn = 0
     while not select.select([sys.stdin], [], [], 0)[0]:
@@ -48,9 +48,10 @@ def run(order: dict[str, Any]) -> None:
         turn += 1
         if not told and min(received):
             told = True
+            received, counted = [0] * len(clients), time.monotonic()
             print("reading", flush=True)
         time.sleep(max(0.0, began + turn / READS / _SLICES - time.monotonic()))
-    print(json.dumps({"bytes": sum(received), "seconds": time.monotonic() - began}), flush=True)
+    print(json.dumps({"bytes": sum(received), "seconds": time.monotonic() - counted}), flush=True)
 
 
 if __name__ == "__main__":

@@ -14,14 +14,14 @@ from bench.peers import DISTRIBUTION, DOCKER_REGISTRY, NGINX
 from bench.registry import OURS
 
 _RANGE = 64 * KIB
-_RANGES = 2000
+_RANGES = 500
 
 
 def run(bench: Bench) -> Section:
     servers = [bench.registry.server, *bench.registries(NGINX, DOCKER_REGISTRY, DISTRIBUTION)]
     kinds = [("discard", count) for count in bench.options.connections]
     cases = downloads(bench, servers, [*kinds, ("read", 16)])
-    ranges = [Case(server.name, "ranges", partial(_ranges, bench, server)) for server in servers]
+    ranges = [Case(server.name, "ranges", partial(_ranges, bench, server, _target(bench, server))) for server in servers]
     interleave([*cases, *ranges], bench.options.rounds)
     checks = []
     for case in (one for one in cases if one.server == OURS and one.what.startswith("discard")):
@@ -73,11 +73,14 @@ def blob_table(cases: list[Case], peers: tuple[str, ...]) -> Table:
     return Table(columns, rows, words=2)
 
 
-def _ranges(bench: Bench, server: Server) -> dict[str, float]:
+def _target(bench: Bench, server: Server) -> Target:
     chosen = random.Random(1)
     starts = [chosen.randrange(0, GIB - _RANGE) for _ in range(_RANGES)]
     values = [f"bytes={start}-{start + _RANGE - 1}" for start in starts]
-    target = Target(server.url + bench.large.layer_path(), {}, ("Range", values), status=206)
+    return Target(server.url + bench.large.layer_path(), {}, ("Range", values), status=206)
+
+
+def _ranges(bench: Bench, server: Server, target: Target) -> dict[str, float]:
     return press(target, server, connections=16, seconds=bench.options.seconds).figures()
 
 
