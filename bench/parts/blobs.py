@@ -21,7 +21,9 @@ def run(bench: Bench) -> Section:
     servers = [bench.registry.server, *bench.registries(NGINX, DOCKER_REGISTRY, DISTRIBUTION)]
     kinds = [("discard", count) for count in bench.options.connections]
     cases = downloads(bench, servers, [*kinds, ("read", 16)])
-    ranges = [Case(server.name, "ranges", partial(_ranges, bench, server, _target(bench, server))) for server in servers]
+    ranges = [
+        Case(server.name, "ranges", partial(_ranges, bench, server, _target(bench, server))) for server in servers
+    ]
     interleave([*cases, *ranges], bench.options.rounds)
     checks = []
     for case in (one for one in cases if one.server == OURS and one.what.startswith("discard")):
