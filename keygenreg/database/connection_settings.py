@@ -63,19 +63,21 @@ class ConnectionSettings:
         """The same login at another database of the same server."""
         return evolve(self, dbname=dbname)
 
-    def keywords(self, *, statement_timeout: float) -> dict[str, object]:
+    def keywords(self, *, statement_timeout: float, one_plan: bool = False) -> dict[str, object]:
         """Keyword arguments for ``psycopg2.connect``.
 
         :param statement_timeout: seconds after which the server stops a statement; 0 for never.
+        :param one_plan: plan a prepared statement once, for all its executions; it is made for that, see
+            ``prepared_text``.
         """
         options = (
             f"-c statement_timeout={int(statement_timeout * 1000)} -c timezone=UTC -c jit=off "
-            # What is prepared is made so that one plan fits all its executions, see prepared_text.
-            "-c plan_cache_mode=force_generic_plan "
             # Notices tell a writer what it has changed, see schema/0003_changes.sql.
             "-c client_min_messages=notice "
             f"-c idle_in_transaction_session_timeout={_IDLE_IN_TRANSACTION}"
         )
+        if one_plan:
+            options += " -c plan_cache_mode=force_generic_plan"
         extra = dict(self.extra)
         options = f"{options} {extra.pop('options', '')}".strip()
         login = {"host": self.host, "port": self.port, "user": self.user, "dbname": self.dbname}

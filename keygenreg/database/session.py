@@ -190,9 +190,10 @@ async def open_session(
     """Connect and log in.
 
     :param statement_timeout: seconds after which the server stops a statement; 0 for never.
+    :param prepare: whether repeated reads may be prepared.
     :raises SessionLost: it did not work within ten seconds; the text says why and holds no secret.
     """
-    keywords = settings.keywords(statement_timeout=statement_timeout)
+    keywords = settings.keywords(statement_timeout=statement_timeout, one_plan=prepare)
     keywords |= await _addresses(reactor, settings)
     session = Session(reactor, notified, prepare=prepare)
     await session.connect(keywords)
