@@ -13,10 +13,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from keygenreg.web.tls_context import context_of, options_of
 from keygenreg.web.tls_tickets import share_tickets
-from keygenreg.web.tls_transport import RECORD, TlsTransport, can_encrypt_on_sockets
-
-SCRATCH = 64 * 1024
-"""Bytes that senders read from a file at a time: more falls out of the CPU's cache before it is encrypted."""
+from keygenreg.web.tls_transport import PIECE, RECORD, TlsTransport, can_encrypt_on_sockets
 
 #: What one turn of the reactor does before everything else has its turn: seconds of handshakes, of which one with RSA
 #: takes milliseconds; bytes of files, beyond which each connection still gets a record; records for one connection.
@@ -79,7 +76,7 @@ class TlsPort(tcp.Port):
         self._context = context
 
     def startListening(self) -> None:
-        self._scratch = memoryview(bytearray(SCRATCH))
+        self._scratch = memoryview(bytearray(PIECE))
         super().startListening()
 
     def transport(

@@ -12,7 +12,7 @@ from attrs import define
 
 from keygenreg.web.body import Truncated
 from keygenreg.web.sendfile import FileSender
-from keygenreg.web.tls_transport import RECORD, TlsTransport
+from keygenreg.web.tls_transport import TlsTransport
 
 
 def can_encrypt_files(transport: object) -> bool:
@@ -25,31 +25,33 @@ class TlsFileSender(FileSender):
     """A :class:`FileSender` on a :class:`TlsTransport`."""
 
     def _send(self):
-        port = self._transport.server
-        share = left = port.share()
-        while left > 0 and self._body.parts and isinstance(self._body.parts[0], range):
-            try:
-                read, sent = self._send_slice(left)
-            except (Truncated, OSError) as error:
-                return self._failed(error)
-            if isinstance(sent, Exception):
-                return sent
-            left -= sent
-            if sent < read:
-                break
-        port.sent(share - left)
-        return None if self._body.parts else self._finish()
-
-    def _send_slice(self, most: int) -> tuple[int, int | Exception]:
-        """Read and send; how much it was of either, or why the connection is lost."""
         span = self._body.parts[0]
-        scratch = self._transport.scratch
-        read = os.preadv(self._body.fd, [scratch[: min(len(span), max(most, RECORD))]], span.start)
-        if not read:
-            raise Truncated(f"no bytes at offset {span.start}")
-        sent = self._transport.send_some(scratch[:read])
-        if sent and not isinstance(sent, Exception):
+        share = max(self._transport.server.share(), self._transport.owed)
+        try:
+            sent, lost = self._send_share(span[:share])
+        except (Truncated, OSError) as error:
+            return self._failed(error)
+        self._transport.server.sent(sent)
+        if sent:
             self._body.advance(sent)
             self._request.sentLength += sent
             self._request.channel.still_sending()
-        return read, sent
+        if lost is not None:
+            return lost
+        return None if self._body.parts else self._finish()
+
+    def _send_share(self, span: range) -> tuple[int, Exception | None]:
+        """Read and send, as far as the socket takes it; how much it took, and why the connection is lost, if it is."""
+        fd, scratch, send_some = self._body.fd, self._transport.scratch, self._transport.send_some
+        at, end = span.start, span.stop
+        while at < end:
+            read = os.preadv(fd, (scratch if end - at >= len(scratch) else scratch[: end - at],), at)
+            if not read:
+                raise Truncated(f"no bytes at offset {at}")
+            sent = send_some(scratch if read == len(scratch) else scratch[:read])
+            if isinstance(sent, Exception):
+                return at - span.start, sent
+            at += sent
+            if sent < read:
+                break
+        return at - span.start, None

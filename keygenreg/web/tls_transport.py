@@ -7,7 +7,7 @@ and a small body are one record.
 
 A hack on twisted.internet.tcp (26.10): it overrides ``doRead``, ``doWrite``, ``writeSomeData``,
 ``_postLoseConnection`` and ``_closeWriteConnection`` of ``tcp.Server``, and relies on ``doWrite`` offering bytes that
-were not taken again, from the same offset: OpenSSL has encrypted the first record of them already (SSL_write(3),
+were not taken again, from the same offset: OpenSSL has encrypted some of them already (SSL_write(3),
 SSL_ERROR_WANT_WRITE). Where :func:`can_encrypt_on_sockets` misses something, :mod:`keygenreg.web.tls_port` uses
 Twisted's TLS instead.
 """
@@ -27,6 +27,9 @@ from zope.interface import implementer
 
 RECORD = 16 * 1024
 """The most that a record of TLS holds, in bytes."""
+
+PIECE = 4 * RECORD
+"""What OpenSSL is given at most at a time, in bytes. When the socket is full in the middle, it wants the same again."""
 
 _RECORDS_PER_READ = 4
 _MOST_DISCARDED = 64 * 1024 * 1024
@@ -56,17 +59,18 @@ class TlsTransport(tcp.Server):
     ``loseWriteConnection`` sends both too, and then drops what still comes until the client closes.
 
     :ivar half_closes: that ``loseWriteConnection`` works, which is not so with TLS of other makes.
+    :ivar owed: the least that has to be offered to OpenSSL next, in bytes.
     :ivar scratch: where senders of files may read to, in the reactor's thread and until they return.
     """
 
     half_closes = True
+    owed = 0
     scratch: memoryview
     _handshaking = True
     _discarding = False
     _discarded = 0
     _read_wants_write = False
     _write_wants_read = False
-    _in_record = False
     _deadline: Any = None
 
     def begin(self, handshake_seconds: float) -> None:
@@ -205,22 +209,25 @@ class TlsTransport(tcp.Server):
     def send_some(self, data: memoryview) -> int | Exception:
         """
         Send as much as the socket takes, and say how much that was. What was not taken must be offered again, from its
-        first byte on and with no fewer bytes, before anything else is sent.
+        first byte on and no less than ``owed``, before anything else is sent.
         """
-        sent = 0
+        send, size, sent = self.socket.send, len(data), 0
         try:
-            while sent < len(data):
-                sent += self.socket.send(data[sent:])
+            if size <= PIECE:
+                sent = send(data)
+            while sent < size:
+                sent += send(data[sent : sent + PIECE])
         except ssl.SSLWantWriteError:
-            self._in_record = True
+            self.owed = min(PIECE, size - sent)
             return sent
         except ssl.SSLWantReadError:
-            self._in_record = self._write_wants_read = True
+            self.owed = min(PIECE, size - sent)
+            self._write_wants_read = True
             self.stopWriting()
             return sent
         except (OSError, ValueError):
             return main.CONNECTION_LOST
-        self._in_record = False
+        self.owed = 0
         if self._read_wants_write:
             self._read_on_again()
         return sent
@@ -256,8 +263,8 @@ class TlsTransport(tcp.Server):
         return True
 
     def _postLoseConnection(self) -> Exception | None:
-        # After a part of a record nothing can be said: the answer was cut off, and should look like it.
-        if self._in_record or self._close_notify():
+        # In the middle of a piece nothing can be said: the answer was cut off, and should look like it.
+        if self.owed or self._close_notify():
             return main.CONNECTION_DONE
         self.startWriting()
         return None

@@ -7,10 +7,12 @@ import shutil
 import socket
 import ssl
 import subprocess
+from itertools import cycle
 
 import pytest
 
 from keygenreg.web.limits import Limits
+from keygenreg.web.tls_transport import RECORD
 from tests.web.conftest import BLOB_SIZE
 from tests.web.serving import PATIENCE, Client, eventually, self_signed
 
@@ -142,6 +144,16 @@ class TestAnswers:
         sizes, answer = records_of(direct, b"GET /blob HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n")
         assert answer.endswith(blob.read_bytes())
         assert len(sizes) <= BLOB_SIZE // 16384 + 3
+
+    def test_a_file_in_shares_of_any_size(self, direct, blob):
+        """A full socket in between, and more or less than before when it has room again: every byte arrives, once."""
+        blob.write_bytes(os.urandom(8_000_000))
+        shares = cycle([1, 8, 2, 5, 1, 3])
+        direct.loop.call(lambda: setattr(direct._port, "share", lambda: next(shares) * RECORD))
+        with connect(direct) as client:
+            client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 100_000)
+            assert client.get("/blob").body == blob.read_bytes()
+            assert client.get("/blob", "Range: bytes=5-2000004").body == blob.read_bytes()[5:2_000_005]
 
     def test_many_requests_in_one_packet(self, server, blob):
         """Answers come whole and in order, however much is asked for at once."""
