@@ -26,7 +26,7 @@ def run(bench: Bench) -> Section:
     cases = []
 
     def add(server: Server, who: str, target: Target, *counts: int) -> None:
-        for count in counts:
+        for count in counts[-1:] if bench.options.quick else counts:
             what = f"{who}, {count} connection{'s' if count > 1 else ''}"
             cases.append(Case(server.name, what, partial(_measure, bench, target, server, count)))
 

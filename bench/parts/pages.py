@@ -23,6 +23,8 @@ JSON = "application/vnd.pypi.simple.v1+json"
 _FULL, _SHORT = "application/json", "application/vnd.npm.install-v1+json"
 FILES, VERSIONS, GEMS = 1000, 500, 500
 _CHANGES = 5
+#: Ends of what a look goes without.
+_LONG = ("gzip", "HTML", "abbreviated")
 _PAGE = f"simple page, {FILES:,} files"
 _PACKUMENT = f"packument, {VERSIONS} versions"
 _INFO = f"compact index `info`, {GEMS} versions"
@@ -53,6 +55,8 @@ def run(bench: Bench) -> Section:
     }  # fmt: skip
     hot = [_hot(bench, registry.server, what, target) for what, target in targets.items()]
     hot += _others(bench, targets, pages)
+    if bench.options.quick:
+        hot = [case for case in hot if not case.what.endswith(_LONG)]
     changing = {"pypi": f"{_PAGE}, JSON", "npm": f"{_PACKUMENT}, full", "rubygems": _INFO}
     cold = [
         Case(OURS, what, partial(_cold, bench, targets[what], pages[engine])) for engine, what in changing.items()

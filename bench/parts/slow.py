@@ -59,6 +59,8 @@ def measure(bench: Bench, server: Server, *, tls: bool = False) -> dict[str, flo
     order = {"port": port, "path": bench.large.layer_path(), "size": GIB, "connections": CLIENTS, "rate": RATE,
              "tls": tls}  # fmt: skip
     with MemoryWatch(server.pid) as watch, _readers(order) as received:
+        # Until the kernel's buffers of all of them are full.
+        time.sleep(1)
         before, began = costs_of(server.pid), time.monotonic()
         during = probe(target, seconds=seconds, per_second=PER_SECOND)
         spent, took = costs_of(server.pid).since(before), time.monotonic() - began
