@@ -9,16 +9,17 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from attrs import define, field, frozen
+from attrs import define, field
 from twisted.logger import Logger
 
 from keygenreg.database.pool import Database
 from keygenreg.database.transactions import Transaction
 from keygenreg.domain.failures import NotFound
 from keygenreg.mirror import queries
-from keygenreg.mirror.absent import Absent
 from keygenreg.mirror.adapter import Adapter, Listing, Unusable
+from keygenreg.mirror.briefly import Briefly
 from keygenreg.mirror.clients import Clients
+from keygenreg.mirror.document import DocumentKey, MirroredDocument
 from keygenreg.mirror.failures import as_failure
 from keygenreg.mirror.freshness import SHORTEST, Age, lifetime
 from keygenreg.mirror.policy import Policy
@@ -32,38 +33,10 @@ _log = Logger()
 
 #: A document is noted as used at most this often, in seconds.
 USED_EVERY = 300.0
+#: A stale document is asked for at most this often, in seconds, however many want it.
+ASKED_EVERY = 5.0
 #: What an adapter may want to know of an answer's head, when it reads our copy too.
 _READ_HEADERS = ("content-type", "x-pypi-last-serial")
-
-
-@frozen
-class DocumentKey:
-    """One document of one account's upstream."""
-
-    account: UUID
-    engine: str
-    name: str
-    variant: str
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        return {"account": self.account, "engine": self.engine, "name": self.name, "variant": self.variant}
-
-
-@frozen
-class MirroredDocument:
-    """
-    A document as it may be used now; times in Unix seconds.
-
-    :ivar stale: it is past its time, and used because upstream is slow or away.
-    """
-
-    listing: Listing
-    url: str
-    revision: UUID
-    fetched: float
-    fresh_until: float
-    stale: bool = False
 
 
 @define(eq=False)
@@ -81,12 +54,14 @@ class Documents:
     figures: MirrorFigures
     in_thread: Callable[..., Awaitable[Any]]
     now: Callable[[], float] = time.time
-    absent: Absent = field(init=False)
+    absent: Briefly = field(init=False)
+    _asked: Briefly = field(init=False)
+    _used: Briefly = field(init=False)
     _readings: Readings = field(factory=Readings, init=False)
     _flights: SingleFlight = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.absent = Absent(self.now)
+        self.absent, self._asked, self._used = Briefly(self.now), Briefly(self.now), Briefly(self.now)
         self._flights = SingleFlight(self.background)
 
     async def get(self, policy: Policy, account: UUID, name: str, variant: str = "") -> MirroredDocument:
@@ -109,18 +84,20 @@ class Documents:
             self.figures.answered(key.engine, "document", "hit")
             return await self._kept(key, row, stale=False)
         if age.usable_meanwhile(policy):
-            self._flights.begin(key, lambda: self._refresh(key, policy, row))
+            self.refresh_in_background(policy, key)
             self.figures.answered(key.engine, "document", "stale")
             return await self._kept(key, row, stale=True)
         return await self._fetched(key, policy, row)
 
     def refresh_in_background(self, policy: Policy, key: DocumentKey) -> None:
-        """Ask for a document anew, unless that is under way."""
+        """Ask for a document anew, unless that is under way or was done just now."""
 
         async def refresh() -> MirroredDocument:
             return await self._refresh(key, policy, await self._row(key, policy))
 
-        self._flights.begin(key, refresh)
+        if key not in self._asked:
+            self._asked.remember(key, ASKED_EVERY)
+            self._flights.begin(key, refresh)
 
     async def refresh_now(self, policy: Policy, account: UUID, name: str, variant: str = "") -> MirroredDocument:
         """Ask upstream whatever we have, such as when a file is wanted that our copy does not list."""
@@ -134,7 +111,8 @@ class Documents:
             raise NotFound(f"The name {key.name!r} belongs to this registry.")
         if row["revision"] is None:
             return None
-        if self.now() - row["accessed"].timestamp() > USED_EVERY:
+        if self.now() - row["accessed"].timestamp() > USED_EVERY and key not in self._used:
+            self._used.remember(key, USED_EVERY)
             self.background.start(self.database.execute(queries.DOCUMENT_USED, **key.parameters))
         return row
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Any
-from uuid import UUID
 
-from attrs import define, field, frozen
+from attrs import define, field
 from twisted.logger import Logger
 from twisted.python.failure import Failure as Reason
 
@@ -17,60 +16,30 @@ from keygenreg.database.transactions import Transaction
 from keygenreg.domain.failures import Denied, Failure, NotFound
 from keygenreg.mirror import queries
 from keygenreg.mirror.adapter import RemoteFile
-from keygenreg.mirror.arriving import ArrivingFile, Handle, is_wrong
+from keygenreg.mirror.arriving import ArrivingFile, is_wrong
+from keygenreg.mirror.briefly import Briefly
 from keygenreg.mirror.clients import Clients
-from keygenreg.mirror.documents import USED_EVERY, DocumentKey, Documents
+from keygenreg.mirror.documents import USED_EVERY, Documents
 from keygenreg.mirror.failures import as_failure
+from keygenreg.mirror.file import AnnouncedBlob, FileKey, OpenFile
 from keygenreg.mirror.freshness import Age
 from keygenreg.mirror.policy import Policy
 from keygenreg.mirror.single_flight import Background
-from keygenreg.storage.interface import BlobStore, Digests, ReadableBlob
+from keygenreg.storage.interface import BlobStore, Digests
 from keygenreg.telemetry.mirror_figures import MirrorFigures
 from keygenreg.upstream.failures import UpstreamFailure
 
 _log = Logger()
 
+REMEMBERED = 10.0
+"""Seconds for which a process does not look again whether a file is kept."""
 
-@frozen
-class FileKey:
-    """One file of one account's upstream: which name lists it, in which document, and what it is called there."""
-
-    account: UUID
-    engine: str
-    name: str
-    variant: str
-    key: str
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        return {"account": self.account, "engine": self.engine, "name": self.name, "key": self.key}
+#: ``(name, make) -> value``: the value remembered under a name, else a new one.
+Remember = Callable[[Hashable, Callable[[], Awaitable[dict[str, Any]]]], Awaitable[dict[str, Any]]]
 
 
-@frozen(eq=False)
-class AnnouncedBlob:
-    """A file of which only the size is known, in bytes."""
-
-    size: int
-
-    def fileno(self) -> int:
-        return -1
-
-    def close(self) -> None: ...
-
-
-@frozen(eq=False)
-class OpenFile:
-    """
-    A file that can be sent: ``blob`` is a stored one, or one that grows. The caller closes it, or has it sent.
-
-    :ivar digest: what its bytes are known by, as the adapter's files tell it; stored ones by SHA-256.
-    :ivar modified: when we got it, in Unix seconds; None while it arrives.
-    """
-
-    blob: ReadableBlob | Handle | AnnouncedBlob
-    digest: str
-    content_type: str
-    modified: float | None = None
+class _NotKept(Exception):
+    """We do not have a file."""
 
 
 @define(eq=False)
@@ -88,19 +57,32 @@ class Files:
     now: Callable[[], float] = time.time
     _arriving: dict[tuple[FileKey, str], ArrivingFile] = field(factory=dict, init=False)
     _ended: int = field(default=0, init=False)
+    _used: Briefly = field(init=False)
 
-    async def open(self, policy: Policy, key: FileKey, digest: str | None, *, fetch: bool = True) -> OpenFile:
+    def __attrs_post_init__(self) -> None:
+        self._used = Briefly(self.now)
+
+    async def open(
+        self,
+        policy: Policy,
+        key: FileKey,
+        digest: str | None,
+        *,
+        fetch: bool = True,
+        remember: Remember | None = None,
+    ) -> OpenFile:
         """
         A file, whether we have it or not.
 
         :param digest: as :attr:`RemoteFile.digest`; None: whatever upstream lists under the key.
+        :param remember: as :meth:`keygenreg.web.exchange.Exchange.shared`, for files that are asked for often.
         :param fetch: False: where upstream's list says the size, that is enough (for HEAD).
         :raises NotFound: upstream does not list it (any more), or its name is claimed here. Denied: it is too young.
             Unavailable, BadUpstream: it cannot be had.
         """
         for _ in range(2):
             ended = self._ended
-            row = await self._kept(policy, key, digest)
+            row = await self._kept(policy, key, digest, remember)
             if row is not None and (stored := await self._stored(key, row)) is not None:
                 return stored
             listed = await self._listed(policy, key, digest)
@@ -121,25 +103,45 @@ class Files:
         self.figures.answered(key.engine, "file", "hit")
         return OpenFile(blob, row["blob_sha256"], row["content_type"], row["stored"].timestamp())
 
-    async def _kept(self, policy: Policy, key: FileKey, digest: str | None) -> dict[str, Any] | None:
+    async def _kept(
+        self, policy: Policy, key: FileKey, digest: str | None, remember: Remember | None
+    ) -> dict[str, Any] | None:
         """The row of a file that we have and may serve without asking anybody."""
+
+        async def look() -> dict[str, Any]:
+            return await self._row(policy, key, digest)
+
+        try:
+            if remember is None:
+                row = await look()
+            else:
+                # Claims end what is remembered at once; what upstream takes away, the next period.
+                period = int(self.now() / REMEMBERED)
+                row = await remember(("mirrored file", key, digest, policy.upstream, period), look)
+        except _NotKept:
+            return None
+        age = Age(row["fresh_until"].timestamp(), self.now())
+        if not age.fresh:
+            if not age.usable_meanwhile(policy):
+                return await self._confirmed(policy, key, row)
+            self.documents.refresh_in_background(policy, key.document)
+        if not policy.old_enough(key.name, row["uploaded"]):
+            raise _too_young(key)
+        if self.now() - row["accessed"].timestamp() > USED_EVERY and key not in self._used:
+            self._used.remember(key, USED_EVERY)
+            used = self.database.execute(queries.FILE_USED, **(key.parameters | {"digest": row["digest"]}))
+            self.background.start(used)
+        return row
+
+    async def _row(self, policy: Policy, key: FileKey, digest: str | None) -> dict[str, Any]:
+        """:raises NotFound: the name is claimed. _NotKept: we do not have the file, or do not know of its document."""
         row = await self.database.one(
             queries.FILE, digest=digest, upstream=policy.upstream, variant=key.variant, **key.parameters
         )
         if row["claimed"]:
             raise NotFound(f"The name {key.name!r} belongs to this registry.")
         if row["blob_sha256"] is None or row["fresh_until"] is None:
-            return None
-        age = Age(row["fresh_until"].timestamp(), self.now())
-        if not age.fresh:
-            if not age.usable_meanwhile(policy):
-                return await self._confirmed(policy, key, row)
-            self.documents.refresh_in_background(policy, _document_of(key))
-        if not policy.old_enough(key.name, row["uploaded"]):
-            raise _too_young(key)
-        if self.now() - row["accessed"].timestamp() > USED_EVERY:
-            used = self.database.execute(queries.FILE_USED, **(key.parameters | {"digest": row["digest"]}))
-            self.background.start(used)
+            raise _NotKept
         return row
 
     async def _confirmed(self, policy: Policy, key: FileKey, row: dict[str, Any]) -> dict[str, Any] | None:
@@ -257,10 +259,6 @@ class Files:
 
         if not await self.database.transact(work):
             raise NotFound(f"The name {key.name!r} belongs to this registry.")
-
-
-def _document_of(key: FileKey) -> DocumentKey:
-    return DocumentKey(key.account, key.engine, key.name, key.variant)
 
 
 def _too_young(key: FileKey) -> Denied:

@@ -13,8 +13,10 @@ from keygenreg.domain.failures import NotFound
 from keygenreg.domain.grant import Grant
 from keygenreg.formats.content_disposition import attachment
 from keygenreg.mirror.adapter import UNTOLD, Adapter
-from keygenreg.mirror.documents import Documents, MirroredDocument
-from keygenreg.mirror.files import FileKey, Files, OpenFile
+from keygenreg.mirror.document import MirroredDocument
+from keygenreg.mirror.documents import Documents
+from keygenreg.mirror.file import FileKey, OpenFile
+from keygenreg.mirror.files import Files, Remember
 from keygenreg.mirror.policy import Policy, policy_of
 from keygenreg.storage.interface import is_sha256
 from keygenreg.upstream_settings import Upstream
@@ -76,11 +78,12 @@ class Mirror:
         digest: str | None = None,
         variant: str = "",
         fetch: bool = True,
+        remember: Remember | None = None,
     ) -> OpenFile:
         """A file to be read by the caller, who closes its blob. Parameters as for :meth:`reply`."""
         policy, name = self._admitted(grant, name)
         place = FileKey(grant.account.id, self.adapter.engine, name, variant, key)
-        return await self.files.open(policy, place, digest, fetch=fetch)
+        return await self.files.open(policy, place, digest, fetch=fetch, remember=remember)
 
     async def reply(
         self,
@@ -92,6 +95,7 @@ class Mirror:
         variant: str = "",
         filename: str | None = None,
         head: bool = False,
+        remember: Remember | None = None,
     ) -> BlobReply:
         """
         A file of upstream's as the answer: the edge applies ranges and conditions, to one that is still arriving too.
@@ -99,9 +103,10 @@ class Mirror:
         :param key: as in the listing's files. :param digest: from the URL; None when the URL does not tell it.
         :param filename: what a browser calls it; None: the key.
         :param head: a HEAD request, for which nothing is fetched that we do not have.
+        :param remember: the exchange's ``shared``: then a file that is asked for again needs no query.
         :raises Failure: as the policy and :meth:`Files.open` do.
         """
-        found = await self.open(grant, name, key, digest=digest, variant=variant, fetch=not head)
+        found = await self.open(grant, name, key, digest=digest, variant=variant, fetch=not head, remember=remember)
         headers = self._headers(found.digest, found.content_type, filename or key, told=digest)
         return BlobReply(found.blob, _etag(found.digest), found.modified, headers)
 

@@ -117,7 +117,9 @@ class PypiRoutes:
         grant = await exchange.admit()
         grant.require("package.read")
         head = exchange.method == "HEAD"
-        return await self.mirror.reply(grant, project, filename, digest=digest, head=head)
+        return await self.mirror.reply(
+            grant, project, filename, digest=digest, head=head, remember=exchange.shared
+        )
 
     @app.route("/", methods=["POST", "PUT", "PATCH", "DELETE"], branch=True)
     @answers(as_reply)

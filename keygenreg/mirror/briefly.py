@@ -1,4 +1,4 @@
-"""What upstream has said that it does not have, for a short while and within a bound: random names cost one request."""
+"""What is remembered for a short while and within a bound, such as that upstream does not have a name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from attrs import define, field
 
 
 @define(eq=False)
-class Absent:
+class Briefly:
     """:param most: keys remembered; the longest unused go first. :param clock: seconds."""
 
     clock: Callable[[], float]

@@ -1,0 +1,59 @@
+"""One file of an upstream: what names it, and what can be sent of it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from attrs import frozen
+
+from keygenreg.mirror.arriving import Handle
+from keygenreg.mirror.document import DocumentKey
+from keygenreg.storage.interface import ReadableBlob
+
+
+@frozen
+class FileKey:
+    """One file of one account's upstream: which name lists it, in which document, and what it is called there."""
+
+    account: UUID
+    engine: str
+    name: str
+    variant: str
+    key: str
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {"account": self.account, "engine": self.engine, "name": self.name, "key": self.key}
+
+    @property
+    def document(self) -> DocumentKey:
+        """The document that lists it."""
+        return DocumentKey(self.account, self.engine, self.name, self.variant)
+
+
+@frozen(eq=False)
+class AnnouncedBlob:
+    """A file of which only the size is known, in bytes."""
+
+    size: int
+
+    def fileno(self) -> int:
+        return -1
+
+    def close(self) -> None: ...
+
+
+@frozen(eq=False)
+class OpenFile:
+    """
+    A file that can be sent: ``blob`` is a stored one, or one that grows. The caller closes it, or has it sent.
+
+    :ivar digest: what its bytes are known by, as the adapter's files tell it; stored ones by SHA-256.
+    :ivar modified: when we got it, in Unix seconds; None while it arrives.
+    """
+
+    blob: ReadableBlob | Handle | AnnouncedBlob
+    digest: str
+    content_type: str
+    modified: float | None = None
