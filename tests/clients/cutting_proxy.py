@@ -13,12 +13,13 @@ _STEP = 64 * 1024
 class CuttingProxy:
     """
     Forwards every connection to a port; a connection that has carried ``after`` bytes to the client is reset, as long
-    as there are ``cuts`` left. Use as a context manager; ``port`` is where it listens.
+    as there are ``cuts`` left. Use as a context manager; ``port`` is where it listens, ``made`` how often it has cut,
+    ``carried`` the bytes that came from the server.
     """
 
     def __init__(self, target: int, *, after: int, cuts: int = 1) -> None:
         self.target, self.after, self.cuts = target, after, cuts
-        self.made = 0
+        self.made = self.carried = 0
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -48,6 +49,9 @@ class CuttingProxy:
             while data := source.recv(_STEP):
                 target.sendall(data)
                 passed += len(data)
+                if limit is not None:
+                    with self._lock:
+                        self.carried += len(data)
                 if limit is not None and passed > limit and self._may_cut():
                     # With a linger time of zero a close is a reset.
                     target.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

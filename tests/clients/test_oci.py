@@ -144,15 +144,18 @@ def test_pushing_is_refused(client: Client, licensed: Vendor):
 
 
 def test_cut_connection(client: Client, licensed: Vendor):
-    """Clients that go on where they were cut complete at once, the others the second time."""
+    """docker and containerd fetch the rest only, podman and buildah all anew, the others when they are run again."""
     licensed.publish("3.0.0", real_image(b"third", extra=os.urandom(6_000_000)))
     with CuttingProxy(licensed.account.daemon.port, after=2_000_000) as proxy:
         registry = f"127.0.0.1:{proxy.port}"
         client.login(registry, "license", licensed.licensed()["attributes"]["key"]).ok()
         first = client.pull(licensed.reference(":3.0.0", registry))
         assert proxy.made == 1
-        if first.status:
-            assert client.name not in ("docker", "podman", "buildah"), first.words
+        if client.name in ("docker", "containerd"):
+            first.ok()
+            assert proxy.carried < 7_000_000
+        elif first.status:
+            assert client.name not in ("podman", "buildah"), first.words
             client.pull(licensed.reference(":3.0.0", registry)).ok()
 
 
