@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -169,6 +171,24 @@ def test_the_access_log_is_opened_again(workers: Registry) -> None:
     workers.admin.get("/products?limit=2")
     eventually(lambda: access_log.exists() and "limit=2" in access_log.read_text(), "the line is in the new file")
     assert moved.stat().st_size == size
+
+
+def test_under_twistd(workers: Registry) -> None:
+    """Which has handlers of its own for other signals."""
+    assert workers.stop() == 0
+    command = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()", "-n", "--pidfile=", "keygenreg"]
+    options = ["--data-dir", str(workers.data_dir), "--port", str(workers.port), "--workers", str(WORKERS)]
+    with workers.log.open("ab") as log:
+        process = subprocess.Popen([*command, *options], stdout=log, stderr=log, env=os.environ | workers.env)
+    try:
+        eventually(lambda: len(started(workers)) == WORKERS, "all of them answer")
+        before = started(workers)
+        process.send_signal(signal.SIGHUP)
+        eventually(lambda: len(started(workers) - before) == WORKERS, "there are new ones")
+        assert workers.admin.get("/products?limit=1").status == 200
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
 
 
 def test_a_single_web_process_opens_its_log_again_and_runs_on(workers: Registry) -> None:

@@ -6,14 +6,15 @@ import http.client
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 
 import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.daemon_fixtures import basic, fetch, free_port
-from tests.resilience.conftest import PATIENCE, Registry, eventually
+from tests.resilience.conftest import KIB, MIB, PATIENCE, Registry, eventually
+from tests.resilience.connections import open_request, read_head
 
 WORKERS = 2
 
@@ -23,7 +24,7 @@ def only_workers(only_registry: Registry) -> Iterator[Registry]:
     only_registry.begin()
     assert only_registry.stop() == 0
     only_registry.options = ("--workers", str(WORKERS))
-    only_registry.env = {"KEYGENREG_OPERATOR_PORT": str(free_port())}
+    only_registry.env = {"KEYGENREG_OPERATOR_PORT": str(free_port()), "KEYGENREG_SERVER_DRAIN_SECONDS": "2"}
     yield only_registry
     only_registry.end()
     only_registry.options, only_registry.env = (), {}
@@ -179,6 +180,23 @@ def test_sigterm_ends_all(workers: Registry) -> None:
     assert [process for process in family if process.is_running()] == []
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", workers.port), timeout=5)
+
+
+def test_a_stop_waits_for_answers_but_not_for_ever(workers: Registry) -> None:
+    """A client that takes nothing of its answer is given up after ``server.drain_seconds``."""
+    release = workers.admin.make_release(workers.product, "10.0.0")
+    artifact = workers.admin.make_artifact(release, "large.bin", bytes(24 * MIB))
+    with closing(open_request(f"{workers.admin.base}/artifacts/{artifact['id']}", window=64 * KIB)) as download:
+        status, data = read_head(download)
+        assert status == 200
+        family = workers.watched.children(recursive=True)
+        assert workers.stop() == 0
+        assert [process for process in family if process.is_running()] == []
+        taken = len(data)
+        with suppress(ConnectionResetError):
+            while data := download.recv(MIB):
+                taken += len(data)
+        assert taken < 24 * MIB
 
 
 def test_none_outlives_a_killed_daemon(workers: Registry) -> None:
