@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from attrs import Attribute, evolve, fields, frozen
+from attrs import Attribute, fields, frozen
 
 from keygenreg.setting_kinds import Choice, Flag, HttpUrl, Number, OrNone, Text, WholeNumber, section, setting
 
@@ -224,14 +224,3 @@ class Upstream:
     pypi: Pypi = section(Pypi)
     npm: Npm = section(Npm)
     rubygems: Rubygems = section(Rubygems)
-
-    def of(self, engine: str, *account: str) -> Mirrored:
-        """
-        The settings of an engine's upstream, for an account.
-
-        :param account: what the account is known by, id and slug; of two tables the later one wins.
-        """
-        own: dict[str, Any] = {}
-        for name in account:
-            own |= self.accounts.get(name, {}).get(engine, {})
-        return evolve(getattr(self, engine), **own)

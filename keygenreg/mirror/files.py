@@ -126,6 +126,9 @@ class Files:
                 return await self._confirmed(policy, key, row)
             self.documents.refresh_in_background(policy, key.document)
         if not policy.old_enough(key.name, row["uploaded"]):
+            if row["uploaded"] is None:
+                # Kept when nobody asked for its age; the document may know it by now.
+                return await self._confirmed(policy, key, row)
             raise _too_young(key)
         if self.now() - row["accessed"].timestamp() > USED_EVERY and key not in self._used:
             self._used.remember(key, USED_EVERY)

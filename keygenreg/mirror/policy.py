@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from keygenreg.domain.failures import Denied, NotFound, Unauthenticated
 from keygenreg.domain.grant import Grant
 from keygenreg.mirror.adapter import Adapter, RemoteFile
 from keygenreg.upstream.addresses import AddressRules
 from keygenreg.upstream.client import Limits
-from keygenreg.upstream_settings import Upstream
+from keygenreg.upstream_settings import Mirrored, Upstream
 
 
 @frozen
@@ -104,13 +104,21 @@ class Policy:
         return uploaded is not None and datetime.now(UTC) - uploaded >= self.cooldown
 
 
+def _given(upstream: Upstream, engine: str, account: tuple[str, ...]) -> Mirrored:
+    """An engine's settings, with those of the account in place of them; of its names the last one counts most."""
+    given = {"pypi": upstream.pypi, "npm": upstream.npm, "rubygems": upstream.rubygems}[engine]
+    for name in account:
+        given = evolve(given, **upstream.accounts.get(name, {}).get(engine, {}))
+    return given
+
+
 def policy_of(upstream: Upstream, adapter: Adapter, *account: str) -> Policy:
     """
     The policy of an engine for an account.
 
     :param account: its id and slug, as the settings of single accounts may name it.
     """
-    given = upstream.of(adapter.engine, *account)
+    given = _given(upstream, adapter.engine, account)
     bounds = Limits(
         connect=given.connect_seconds,
         first_byte=given.answer_seconds,
