@@ -158,6 +158,23 @@ class TestCatalog:
             assert answer.json["repositories"] == []
             assert "Link" not in answer.headers
 
+    def test_is_never_behind(self, account: Account, licensed_store: Store):
+        """What is published, withdrawn or suspended shows in the next answer."""
+        license = licensed_store.licensed()
+        apis = [licensed_store.holder(license), licensed_store.with_token(licensed_store.token(license_basic(license)))]
+        for number in range(3):
+            keys = sorted(["paid", *(f"more-{n}" for n in range(number))])
+            for api in apis:
+                answers = [self.ask(licensed_store, api) for _ in range(2)]
+                assert [each.json for each in answers] == [
+                    {"repositories": sorted(f"{account.slug}/{key}" for key in keys)}
+                ] * 2
+                head = licensed_store.ask(f"{licensed_store.root}/_catalog", api, method="HEAD")
+                assert head.headers["Content-Length"] == str(len(answers[0].body))
+            Store(account, "OPEN", f"more-{number}").publish("1.0.0")
+        licensed_store.admin.post(f"/licenses/{license['id']}/actions/suspend")
+        assert [self.ask(licensed_store, api).status for api in apis] == [403, 403]
+
     @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
     def test_is_only_read(self, licensed_store: Store, method: str):
         url = f"{licensed_store.root}/_catalog"
