@@ -15,11 +15,12 @@ from keygenreg.web.tls_context import context_of, options_of
 from keygenreg.web.tls_tickets import share_tickets
 from keygenreg.web.tls_transport import PIECE, RECORD, TlsTransport, can_encrypt_on_sockets
 
-#: What one turn of the reactor does before everything else has its turn: seconds of handshakes, of which one with RSA
-#: takes milliseconds; bytes of files, beyond which each connection still gets a record; records for one connection.
+#: Seconds of handshakes in one turn of the reactor before everything else has its own; one with RSA takes milliseconds.
 _SHAKING_PER_TURN = 0.01
+
+#: Bytes of files that all connections send in one turn, beyond which each still gets a record; records for one of them.
 _SENDING_PER_TURN = 8 * 1024 * 1024
-_MOST_AT_ONCE = 16
+_MOST_RECORDS = 16
 
 
 def listen_tls(
@@ -110,8 +111,8 @@ class TlsPort(tcp.Port):
         """How many bytes of a file one connection may send now."""
         if self._sent > _SENDING_PER_TURN:
             return RECORD
-        records = _SENDING_PER_TURN // (self._last_senders + 1) // RECORD
-        return RECORD * max(min(records, _MOST_AT_ONCE), 1)
+        records = _SENDING_PER_TURN // max(self._last_senders, 1) // RECORD
+        return RECORD * max(min(records, _MOST_RECORDS), 1)
 
     def sent(self, count: int) -> None:
         """Count bytes that one connection sent of its share."""
