@@ -22,6 +22,7 @@ from keygenreg.management.router import Route
 from keygenreg.web.reply import Reply
 
 # What the caller sees decides which keys there are; when they were made is a fact of the whole account.
+_AGE = "a key's age is a fact of the whole account; which keys are shown is scoped"
 _PACKAGES = """SELECT named.engine AS key, min(every.created) AS created, min(every.created) AS updated
 FROM (SELECT DISTINCT t.engine FROM visible_packages t WHERE t.engine IS NOT NULL
       AND (%(product)s::uuid IS NULL OR t.product_id = %(product)s)) named
@@ -90,11 +91,11 @@ class Derived:
 
     @query.default
     def _query(self) -> Query:
-        return Query(f"visible {self.type}", self.sql)
+        return Query(f"visible {self.type}", self.sql, unscoped=_AGE)
 
     @query_of_product.default
     def _query_of_product(self) -> Query:
-        return Query(f"visible {self.type} of a product", self.sql_of_product)
+        return Query(f"visible {self.type} of a product", self.sql_of_product, unscoped=_AGE)
 
     def document(self, call: Call, row: dict) -> dict:
         """One record as a resource object."""
