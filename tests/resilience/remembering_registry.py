@@ -291,6 +291,21 @@ class Twins:
             )
             return cursor.fetchone()[0]
 
+    @contextmanager
+    def without_notifications(self) -> Iterator[None]:
+        """Changes are told to those who make them, as ever, and to nobody else."""
+        with self.connection.cursor() as cursor:
+            cursor.execute("SELECT pg_get_functiondef('tell_change'::regproc)")
+            (whole,) = cursor.fetchone()
+            quiet = whole.replace("PERFORM pg_notify(", "PERFORM concat(")
+            if quiet == whole:
+                raise AssertionError("nothing to silence")
+            cursor.execute(quiet)
+            try:
+                yield
+            finally:
+                cursor.execute(whole)
+
     def kill_one(self) -> None:
         """A web process dies; another takes its place."""
         killed = self.processes()[0]
