@@ -18,7 +18,7 @@ _LEAST = 4096
 class Readings:
     """:param most_bytes: of documents' text; the longest unused listings go first."""
 
-    most_bytes: int = 64 * 1024 * 1024
+    most_bytes: int = 24 * 1024 * 1024
     _kept: OrderedDict[Hashable, tuple[UUID, Listing, int]] = field(factory=OrderedDict, init=False)
     _bytes: int = field(default=0, init=False)
 

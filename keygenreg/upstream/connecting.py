@@ -17,6 +17,9 @@ from zope.interface import implementer
 from keygenreg.upstream.addresses import AddressRules
 from keygenreg.upstream.failures import Refused, Unreachable
 
+LONGEST_HEAD = 256 * 1024
+"""Bytes of an answer's head, interim answers included; Twisted's client sets itself no bound."""
+
 #: Addresses of one name that are tried, one after the other.
 _TRIED = 4
 
@@ -37,6 +40,30 @@ class _Addresses:
     def resolutionComplete(self) -> None:
         if not self.complete.called:
             self.complete.callback(self.found)
+
+
+def limit_heads(protocol: Any) -> Any:
+    """
+    Let a client's protocol end its connection when an answer's head has no end.
+
+    Leans on ``_parser`` and its ``state`` (twisted.web._newclient, 26.10).
+    """
+    receive = protocol.dataReceived
+    heads = 0
+
+    def data_received(data: bytes) -> None:
+        nonlocal heads
+        receive(data)
+        parser = getattr(protocol, "_parser", None)
+        if parser is None or parser.state not in ("STATUS", "HEADER"):
+            heads = 0
+            return
+        heads += len(data)
+        if heads > LONGEST_HEAD:
+            protocol.transport.abortConnection()
+
+    protocol.dataReceived = data_received
+    return protocol
 
 
 @implementer(IStreamClientEndpoint)
@@ -65,7 +92,7 @@ class GuardedEndpoint:
             raise Refused(f"The host {self._host} is at an address that is not public; `private_addresses` allows it.")
         for address in admitted[:_TRIED]:
             try:
-                return await self._endpoint(address).connect(protocol_factory)
+                return limit_heads(await self._endpoint(address).connect(protocol_factory))
             except ConnectingCancelledError:
                 raise
             except (ConnectError, TimeoutError) as error:

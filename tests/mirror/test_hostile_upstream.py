@@ -7,6 +7,7 @@ import http.client
 import json
 import threading
 import time
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
 import pytest
@@ -238,6 +239,23 @@ class TestPages:
         endless = Answer(large_content(1), 200, {"Content-Type": JSON}, size=64 * MIB)
         project.upstream.put(project.page_path, endless)
         assert index.page(project.name).status == 502
+
+    @pytest.mark.parametrize(
+        "piece", [b"X-More: " + b"a" * 1000 + b"\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", b"\r\n" * 500]
+    )
+    def test_an_endless_head_is_refused(self, index: Index, project: FakeProject, piece: bytes):
+        """Fields or interim answers without end are not gathered in memory."""
+        sent = []
+
+        def endless(handler: BaseHTTPRequestHandler) -> None:
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\n" if piece.startswith(b"X") else b"")
+            while sum(sent) < 64 * MIB:
+                handler.wfile.write(piece * 50)
+                sent.append(len(piece) * 50)
+
+        project.upstream.put(project.page_path, endless)
+        assert index.page(project.name).status == 503
+        assert sum(sent) < 32 * MIB
 
     def test_compressed_pages_are_read(self, index: Index, project: FakeProject):
         project.add("1.0", b"x")
