@@ -7,6 +7,7 @@ import ssl
 from pathlib import Path
 from typing import Any
 
+from attrs import define, field
 from twisted.internet import tcp
 from twisted.internet.interfaces import IListeningPort, IProtocol, IProtocolFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
@@ -55,19 +56,41 @@ def listen_tls(
     return port
 
 
+@define
+class Turn:
+    """
+    What connections did in this turn of the reactor. The reactor comes to each once in a turn, so another one has begun
+    when it comes to one again.
+
+    :ivar spent: in this turn, of whatever is counted.
+    :ivar last_crowd: how many connections did something in the turn before.
+    """
+
+    spent: float = 0
+    last_crowd: int = 0
+    _met: set[int] = field(factory=set, init=False)
+
+    def spent_before(self, transport: object) -> float:
+        """What was spent before it is this connection's turn."""
+        if id(transport) in self._met:
+            self.last_crowd, self.spent = len(self._met), 0
+            self._met.clear()
+        self._met.add(id(transport))
+        return self.spent
+
+
 class TlsPort(tcp.Port):
     """Makes connections that are :class:`TlsTransport`, and keeps them from holding up everything else."""
 
     _type = "TLS"
     handshake_seconds = 20.0
     tickets: bytes | None = None
-    _in_turn = False
-    _shaking = 0.0
-    _sent = 0
-    _senders = 0
-    _last_senders = 0
     _context: ssl.SSLContext
-    _scratch: memoryview
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._scratch = memoryview(bytearray(PIECE))
+        self._shaking, self._sending = Turn(), Turn()
 
     def use(self, chain: Path, key: Path) -> None:
         """Show this certificate from now on. Raises OSError or ValueError, and keeps the old one."""
@@ -75,10 +98,6 @@ class TlsPort(tcp.Port):
         if self.tickets is not None:
             share_tickets(context, self.tickets)
         self._context = context
-
-    def startListening(self) -> None:
-        self._scratch = memoryview(bytearray(PIECE))
-        super().startListening()
 
     def transport(
         self, accepted: socket.socket, protocol: IProtocol, client: tuple, port: TlsPort, number: int, reactor: Any
@@ -98,33 +117,21 @@ class TlsPort(tcp.Port):
         transport.begin(self.handshake_seconds)
         return transport
 
-    def may_shake(self) -> bool:
-        """Whether there is time for another handshake in this turn."""
-        return self._shaking < _SHAKING_PER_TURN
+    def may_shake(self, transport: TlsTransport) -> bool:
+        """Whether there is time for a handshake in this turn."""
+        return self._shaking.spent_before(transport) < _SHAKING_PER_TURN
 
     def shook(self, seconds: float) -> None:
         """Count time spent on a handshake."""
-        self._shaking += seconds
-        self._await_next_turn()
+        self._shaking.spent += seconds
 
-    def share(self) -> int:
-        """How many bytes of a file one connection may send now."""
-        if self._sent > _SENDING_PER_TURN:
+    def share(self, transport: TlsTransport) -> int:
+        """How many bytes of a file a connection may send now."""
+        if self._sending.spent_before(transport) > _SENDING_PER_TURN:
             return RECORD
-        records = _SENDING_PER_TURN // max(self._last_senders, 1) // RECORD
+        records = _SENDING_PER_TURN // max(self._sending.last_crowd, 1) // RECORD
         return RECORD * max(min(records, _MOST_RECORDS), 1)
 
     def sent(self, count: int) -> None:
-        """Count bytes that one connection sent of its share."""
-        self._sent += count
-        self._senders += 1
-        self._await_next_turn()
-
-    def _await_next_turn(self) -> None:
-        if not self._in_turn:
-            self._in_turn = True
-            self.reactor.callLater(0, self._next_turn)
-
-    def _next_turn(self) -> None:
-        self._in_turn, self._shaking, self._sent = False, 0.0, 0
-        self._last_senders, self._senders = self._senders, 0
+        """Count bytes that were sent of a share."""
+        self._sending.spent += count

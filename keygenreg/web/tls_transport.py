@@ -95,7 +95,7 @@ class TlsTransport(tcp.Server):
 
     def _shake(self) -> Exception | None:
         """Go on with the handshake as far as it goes without waiting."""
-        if not self.server.may_shake():
+        if not self.server.may_shake(self):
             return None  # other connections first; the reactor comes back, as the socket stays readable
         began = perf_counter()
         try:

@@ -154,7 +154,7 @@ class TestAnswers:
         """A full socket in between, and more or less than before when it has room again: every byte arrives, once."""
         blob.write_bytes(os.urandom(4_000_000))
         shares = cycle([1, 8, 2, 5, 1, 3])
-        direct.loop.call(lambda: setattr(direct._port, "share", lambda: next(shares) * RECORD))
+        direct.loop.call(lambda: setattr(direct._port, "share", lambda _: next(shares) * RECORD))
         with connect(direct) as client:
             client.get("/")
             direct.loop.call(lambda: [small_buffer(channel.transport.socket) for channel in direct.site.channels])

@@ -407,28 +407,33 @@ class TestWants:
 
     def test_handshakes_leave_time_for_others(self):
         """When they have taken their share of a turn of the reactor, the rest waits for the next one."""
-        transport, reactor = scripted(do_handshake=[WANT_READ])
-        transport.server.shook(1.0)
+        transport, _ = scripted(do_handshake=[WANT_READ])
+        other, _ = scripted()
+        port = other.server = transport.server
+        assert port.may_shake(other)
+        port.shook(1.0)
         transport.doRead()
         assert len(transport.socket.answers["do_handshake"]) == 1
-        reactor.advance(0)
         transport.doRead()
         assert len(transport.socket.answers["do_handshake"]) == 0
 
     def test_files_share_a_turn(self):
         """One sender gets much at once, of a thousand each gets a record, and none gets nothing."""
-        transport, reactor = scripted()
+        transport, _ = scripted()
         port = transport.server
-        alone = port.share()
-        for _ in range(1000):
-            port.sent(port.share())
-        assert port.share() == RECORD
-        reactor.advance(0)
-        assert port.share() == RECORD
-        reactor.advance(0)
-        port.sent(1)
-        reactor.advance(0)
-        assert port.share() == alone > 100_000
+        alone = port.share(transport)
+        port.sent(alone)
+        assert port.share(transport) == alone > 100_000
+        crowd = [object() for _ in range(1000)]
+        for turn in range(3):
+            for each in crowd:
+                share = port.share(each)
+                assert share >= RECORD
+                assert turn == 0 or share == RECORD
+                port.sent(share)
+        assert port.share(transport) == RECORD
+        port.share(transport)
+        assert port.share(transport) == alone
 
 
 class TestTickets:
