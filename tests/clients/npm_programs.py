@@ -34,22 +34,31 @@ def command(client: str) -> list[str]:
     """How to start a client; the test is skipped, and says so, where it cannot be had."""
     if client == "npm":
         return [require("npm")]
+    return program(*_PROGRAMS[client])
+
+
+def program(package: str, entry: str, **overrides: str) -> list[str]:
+    """
+    How to start a program of npm's registry.
+
+    :param package: with its version. :param entry: its file below ``node_modules``.
+    :param overrides: versions of what it depends on.
+    """
     node, npm = require("node"), require("npm")
-    package, entry = _PROGRAMS[client]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keygenreg-test-clients"
     place = cache / package.replace("/", "-")
     if not (place / "node_modules" / entry).exists():
-        _install(npm, package, place)
+        _install(npm, package, place, overrides)
     return [node, str(place / "node_modules" / entry)]
 
 
-def _install(npm: str, package: str, place: Path) -> None:
+def _install(npm: str, package: str, place: Path, overrides: dict[str, str]) -> None:
     making = place.with_name(f"{place.name}.{os.getpid()}")
     making.mkdir(parents=True)
-    (making / "package.json").write_text('{"private": true}')
+    (making / "package.json").write_text(json.dumps({"private": True, "overrides": overrides}))
     options = ["--no-audit", "--no-fund", "--no-update-notifier", "--ignore-scripts"]
     try:
-        subprocess.run([npm, "install", *options, package], cwd=making, check=True, capture_output=True, timeout=100)
+        subprocess.run([npm, "install", *options, package], cwd=making, check=True, capture_output=True, timeout=300)
         shutil.rmtree(place, ignore_errors=True)
         making.rename(place)
     except (subprocess.SubprocessError, OSError) as error:

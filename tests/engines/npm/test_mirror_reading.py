@@ -37,7 +37,8 @@ INTEGRITY = "sha512-" + base64.b64encode(bytes.fromhex(SHA512)).decode()
 
 
 def manifest(version: str = "1.0.0", name: str = "lib", **members: Any) -> dict[str, Any]:
-    dist = {"tarball": f"https://registry.example/{name}/-/{name}-{version}.tgz", "shasum": SHA1, "integrity": INTEGRITY}
+    tarball = f"https://registry.example/{name}/-/{name}-{version}.tgz"
+    dist = {"tarball": tarball, "shasum": SHA1, "integrity": INTEGRITY}
     return {"name": name, "version": version, "dist": dist} | members
 
 
@@ -82,7 +83,8 @@ class TestRewriting:
     def test_what_upstream_keeps_for_itself_goes(self):
         stated = manifest(_npmOperationalInternal={"host": "x"}, _resolved="/home/a", _from=".")
         stated["dist"] |= {"npm-signature": "-----BEGIN PGP", "elsewhere": 1}
-        ours = shown(packument(stated, _rev="1-a", _attachments={"x": {}}, _distfiles={}, _uplinks={}, users={"a": True}))
+        more = {"_rev": "1-a", "_attachments": {"x": {}}, "_distfiles": {}, "_uplinks": {}, "users": {"a": True}}
+        ours = shown(packument(stated, **more))
         assert set(ours) == {"_id", "name", "dist-tags", "versions"}
         assert set(ours["versions"]["1.0.0"]) == {"name", "version", "_id", "dist"}
         assert set(ours["versions"]["1.0.0"]["dist"]) == {"tarball", "shasum", "integrity"}
@@ -97,8 +99,8 @@ class TestRewriting:
 
     def test_abbreviated_from_a_full_document(self):
         """Registries are known to answer in full whatever is asked for."""
-        stated = manifest(dependencies={"a": "^1"}, libc=["glibc"], scripts={"install": "x"}, readme="long", main="a.js")
-        time = {"created": "2020-01-01T00:00:00Z", "modified": "2021-01-01T00:00:00.5Z", "1.0.0": "2021-01-01T00:00:00Z"}
+        stated = manifest(dependencies={"a": "^1"}, libc=["glibc"], scripts={"install": "x"}, readme="long", main="a")
+        time = {"created": "2020-01-01T00:00:00Z", "modified": "2021-01-01T00:00:00.5Z", "1.0.0": "2021-01-01"}
         ours = shown(packument(stated, time=time, readme="long"), INSTALL_V1)
         assert set(ours) == {"name", "dist-tags", "versions", "modified", "time"}
         assert ours["modified"] == ours["time"]["modified"] == "2021-01-01T00:00:00.500Z"
@@ -123,7 +125,8 @@ class TestRewriting:
         assert ours["time"] == {"1.0.0": "2021-01-01T00:00:00.000Z"}
 
     def test_one_version_by_itself_and_by_tag(self):
-        stated = packument(manifest("1.0.0"), manifest("2.0.0-beta"), **{"dist-tags": {"latest": "1.0.0", "b": "2.0.0-beta"}})
+        tags = {"latest": "1.0.0", "b": "2.0.0-beta"}
+        stated = packument(manifest("1.0.0"), manifest("2.0.0-beta"), **{"dist-tags": tags})
         found = mirrored.shown(read(stated), POLICY)
         for selector, version in {"1.0.0": "1.0.0", "latest": "1.0.0", "b": "2.0.0-beta"}.items():
             ours = json.loads(mirrored.version_document(found, selector, JSON, address()).body)
@@ -247,8 +250,8 @@ class TestUnusable:
 
 class TestTags:
     def test_tags_of_what_is_not_shown_are_left_out(self):
-        stated = packument(**{"dist-tags": {"latest": "9.9.9", "next": "8.0.0", "old": "1.0.0", "x": 1, "a b": "1.0.0"}})
-        assert shown(stated)["dist-tags"] == {"latest": "1.0.0", "old": "1.0.0"}
+        tags = {"latest": "9.9.9", "next": "8.0.0", "old": "1.0.0", "x": 1, "a b": "1.0.0"}
+        assert shown(packument(**{"dist-tags": tags}))["dist-tags"] == {"latest": "1.0.0", "old": "1.0.0"}
 
     @pytest.mark.parametrize(
         ("versions", "latest", "chosen"),
@@ -311,7 +314,8 @@ class TestNames:
         assert is_public_name(name)
 
     @pytest.mark.parametrize(
-        "name", ["", ".", "..", "_x", "@a", "@/b", "@a/", "@a/b/c", "a/b", "a%2fb", "a b", "é", "a\n", "@a/../b", "a" * 215]
+        "name",
+        ["", ".", "..", "_x", "@a", "@/b", "@a/", "@a/b/c", "a/b", "a%2fb", "a b", "é", "a\n", "@a/../b", "a" * 215],
     )
     def test_not_asked_for(self, name: str):
         assert not is_public_name(name)
@@ -339,7 +343,8 @@ MANIFESTS = st.builds(
     objects("name", "version", "scripts", "deprecated", "dependencies", "bin", "_id", "gypfile"),
     st.one_of(st.none(), MAYBE, DISTS, GOOD_DISTS),
 )
-VERSIONS = st.dictionaries(st.one_of(st.from_regex(r"[0-9]\.[0-9]\.[0-9](-[a-z])?", fullmatch=True), st.text()), MANIFESTS)
+NUMBERS = st.from_regex(r"[0-9]\.[0-9]\.[0-9](-[a-z])?", fullmatch=True)
+VERSIONS = st.dictionaries(st.one_of(NUMBERS, st.text()), MANIFESTS)
 PACKUMENTS = st.builds(
     lambda members, versions, tags: members | {"versions": versions, "dist-tags": tags},
     objects("time", "readme", "modified", "license", "maintainers", "_rev"),
@@ -348,7 +353,10 @@ PACKUMENTS = st.builds(
 )
 
 
-@given(st.one_of(st.binary(), JSON_VALUES.map(lambda value: json.dumps(value).encode())), st.sampled_from([FULL, SHORT]))
+BODIES = st.one_of(st.binary(), JSON_VALUES.map(lambda value: json.dumps(value).encode()))
+
+
+@given(BODIES, st.sampled_from([FULL, SHORT]))
 def test_anything_is_read_or_unusable(body: bytes, variant: str):
     try:
         listing = read(body, variant=variant)
