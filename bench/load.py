@@ -5,12 +5,12 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
+import socket
 import ssl
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,21 +29,14 @@ end
 # Each request is written out before the first is sent, so that changing a header costs the generator next to nothing.
 _ROTATE = """
 local ready, turn = {}, 0
-init = function(args)
-  local headers = {}
-  for name, value in pairs(wrk.headers) do headers[name] = value end
-  for line in io.lines("%s") do
-    headers["%s"] = line
-    ready[#ready + 1] = wrk.format("GET", nil, headers)
-  end
+for line in io.lines("%s") do
+  ready[#ready + 1] = line:gsub("\\t", "\\r\\n")
 end
 request = function()
   turn = turn %% #ready + 1
   return ready[turn]
 end
 """
-
-
 _TOGETHER = 8
 
 
@@ -55,6 +48,13 @@ class Target:
     headers: Mapping[str, str] = field(factory=dict)
     rotating: tuple[str, Sequence[str]] | None = None
     status: int = 200
+
+    def heads(self) -> list[bytes]:
+        """The requests byte for byte, one for each of the rotating values."""
+        parts = urlsplit(self.url)
+        name, values = self.rotating
+        first = [f"GET {parts.path} HTTP/1.1", f"Host: {parts.netloc}", *(f"{k}: {v}" for k, v in self.headers.items())]
+        return ["\r\n".join([*first, f"{name}: {value}", "", ""]).encode() for value in values]
 
     def with_first(self) -> dict[str, str]:
         """The headers of the first request."""
@@ -103,7 +103,7 @@ def press(
     cores: Sequence[int] = (CLIENT_CORE,),
 ) -> Load:
     """
-    Ask again and again for ``seconds``. Before a target's first measurement, once with each of its rotating headers,
+    Ask again and again for ``seconds``. Before a target's first measurement, twice with each of its rotating headers,
     and for a second that is not counted: what servers remember is remembered.
 
     :raises RuntimeError: the first answer is not what is to be measured.
@@ -134,10 +134,9 @@ _warm: set[tuple[int, Target]] = set()
 def _script(target: Target, folder: Path) -> str:
     if target.rotating is None:
         return _REPORT
-    name, values = target.rotating
-    lines = folder / "values"
-    lines.write_text("\n".join(values) + "\n")
-    return _REPORT + _ROTATE % (lines, name)
+    lines = folder / "requests"
+    lines.write_bytes(b"".join(head.replace(b"\r\n", b"\t") + b"\n" for head in target.heads()))
+    return _REPORT + _ROTATE % lines
 
 
 def _wrk(command: Sequence[str], cores: Sequence[int]) -> str:
@@ -147,20 +146,19 @@ def _wrk(command: Sequence[str], cores: Sequence[int]) -> str:
 
 
 def _ask_with_each(target: Target) -> None:
-    """Once with each of the rotating values, over some connections."""
+    """Twice with each of the rotating values, over some connections; the same bytes as wrk sends."""
     if target.rotating is None:
         return
-    name, values = target.rotating
+    heads = target.heads()
     parts = urlsplit(target.url)
 
     def some(number: int) -> None:
-        with closing(http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)) as connection:
-            for value in values[number::_TOGETHER]:
-                connection.putrequest("GET", parts.path, skip_accept_encoding=True)
-                for header in {**target.headers, name: value}.items():
-                    connection.putheader(*header)
-                connection.endheaders()
-                connection.getresponse().read()
+        with socket.create_connection((parts.hostname, parts.port), timeout=60) as connection:
+            for head in heads[number::_TOGETHER] * 2:
+                connection.sendall(head)
+                answer = http.client.HTTPResponse(connection)
+                answer.begin()
+                answer.read()
 
     with ThreadPoolExecutor(_TOGETHER) as threads:
         list(threads.map(some, range(_TOGETHER)))
