@@ -49,7 +49,9 @@ class PassedOn:
         policy = self._policy(name)
         key = paths.tarball_name(name, version)
         variant, head = _variant(policy, name, full=False), self.exchange.method == "HEAD"
-        return await self.mirror.reply(self.lookup.grant, name, key, variant=variant, head=head)
+        return await self.mirror.reply(
+            self.lookup.grant, name, key, variant=variant, head=head, remember=self.exchange.shared
+        )
 
     async def _shown(self, name: str, *, full: bool) -> mirrored.Shown:
         policy = self._policy(name)
