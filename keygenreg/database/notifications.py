@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import psycopg2
 from psycopg2.extensions import Notify
@@ -53,7 +54,8 @@ class Listener:
     Messages sent while it is not connected are lost. So :meth:`watch` tells of both: when ``lost`` is called, caches
     must be bypassed; when ``connected`` is called, also for the first time, everything cached before is suspect.
     Callbacks run in the reactor's thread, in the order of sending; an exception of one is logged and harms no other.
-    The connection is tried every second: one that says nothing for five more counts as lost.
+    Whether notifications arrive is tried, at first and every second, by one to ourselves: where it stays away for five
+    seconds, as behind a pooler that lends connections for single transactions, hearing counts as lost.
     """
 
     def __init__(self, reactor: Any, settings: ConnectionSettings) -> None:
@@ -65,6 +67,8 @@ class Listener:
         self._session: Session | None = None
         self._loop: Deferred[None] | None = None
         self._ended: Deferred[None] | None = None
+        self._own_channel = f"keygenreg-echo-{uuid4().hex}"
+        self._heard: Deferred[None] | None = None
         self._pinging = LoopingCall(self._ping)
         self._pinging.clock = reactor
 
@@ -99,12 +103,13 @@ class Listener:
             try:
                 # A connection that is still being opened when we are stopped closes itself, see _open.
                 await detached(self._open(), what="listening")
-                delay = FIRST_DELAY
-                self._ended = Deferred()
-                self._tell(True)
-                self._pinging.start(PING_EVERY, now=False).addErrback(self._log_defect)
-                await self._ended
-                log.warn("The connection for notifications was lost")
+                self._ended = ended = Deferred()
+                if await self._echo(self._session):
+                    delay = FIRST_DELAY
+                    self._tell(True)
+                    self._pinging.start(PING_EVERY, now=False).addErrback(self._log_defect)
+                    await ended
+                log.warn("Notifications of the database do not arrive any more")
             except (SessionLost, psycopg2.Error) as error:
                 log.debug("Cannot listen for notifications: {error}", error=str(error))
             except CancelledError:
@@ -126,7 +131,7 @@ class Listener:
             return
         self._session = session
         session.on_lost = self._end
-        for channel in self._callbacks:
+        for channel in (self._own_channel, *self._callbacks):
             quoted = channel.replace('"', '""')
             await session.run(f'LISTEN "{quoted}"')
 
@@ -139,14 +144,30 @@ class Listener:
         session = self._session
         if session is None:
             return None
-        answer = detached(session.run("SELECT 1"), what="trying the connection for notifications")
-        answer.addTimeout(PING_PATIENCE, self._reactor)
-        return answer.addCallbacks(lambda _: None, lambda _: self._give_up(session))
 
-    def _give_up(self, session: Session) -> None:
-        if session is self._session:
-            session.close()
-            self._end(session)
+        async def ping() -> None:
+            if not await self._echo(session) and session is self._session:
+                session.close()
+                self._end(session)
+
+        return Deferred.fromCoroutine(ping())
+
+    async def _echo(self, session: Session) -> bool:
+        """Whether a notification to ourselves arrives."""
+        self._heard = heard = Deferred()
+        heard.addTimeout(PING_PATIENCE, self._reactor)
+        sql, values = "SELECT pg_notify(%(channel)s, '')", {"channel": self._own_channel}
+        detached(session.run(sql, values), what="trying notifications").addErrback(
+            lambda reason: None if heard.called else heard.errback(reason)
+        )
+        try:
+            await heard
+        except CancelledError:
+            raise
+        except Exception as error:
+            log.debug("No notification to ourselves: {error}", error=type(error).__name__)
+            return False
+        return True
 
     def _log_defect(self, failure: Failure) -> None:
         log.failure("The connection for notifications is not tried any more", failure)
@@ -167,6 +188,10 @@ class Listener:
             self._guarded(on_connected if connected else on_lost)
 
     def _dispatch(self, message: Notify) -> None:
+        if message.channel == self._own_channel:
+            if self._heard is not None and not self._heard.called:
+                self._heard.callback(None)
+            return
         for callback in self._callbacks.get(message.channel, ()):
             self._guarded(callback, message.payload)
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
+from keygenreg.database import notifications
 from keygenreg.database.connection_settings import ConnectionSettings
 from keygenreg.database.notifications import LONGEST_PAYLOAD, Listener, notify
+from keygenreg.database.session import Session
 from tests.database_fixtures import DatabaseTestCase, on_server
 
-LISTENERS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%%'"
+LISTENERS = """SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+    AND query LIKE '%%keygenreg-echo%%'"""
 
 
 class NotificationTests(DatabaseTestCase):
@@ -111,6 +114,39 @@ class NotificationTests(DatabaseTestCase):
         await deferLater(self.reactor, 0.3)
         self.assertFalse(listener.connected)
         self.assertEqual(self.heard, [])
+
+    async def test_deaf_connection_does_not_count(self):
+        """Behind a pooler LISTEN may be of no effect: then hearing never begins, whatever the server says."""
+        run = Session.run
+
+        async def deaf(session, sql, params=None, **options):
+            return await run(session, "SELECT 1" if sql.startswith("LISTEN") else sql, params, **options)
+
+        self.patch(Session, "run", deaf)
+        self.patch(notifications, "PING_PATIENCE", 0.2)
+        listener = self.listen()
+        listener.start()
+        await deferLater(self.reactor, 0.6)
+        self.assertFalse(listener.connected)
+        self.assertEqual(self.heard, [])
+
+    async def test_connection_that_turns_deaf_is_lost(self):
+        """The server may forget that we listen; that is noticed, told, and mended."""
+        sessions = []
+        run = Session.run
+
+        async def watched(session, sql, params=None, **options):
+            if sql.startswith("LISTEN"):
+                sessions.append(session)
+            return await run(session, sql, params, **options)
+
+        self.patch(Session, "run", watched)
+        self.patch(notifications, "PING_PATIENCE", 0.2)
+        self.patch(notifications, "PING_EVERY", 0.05)
+        self.listen().start()
+        await self.until_heard("connected")
+        await sessions[-1].run("UNLISTEN *")
+        await self.until_heard("lost", "connected")
 
     async def test_payload_that_is_too_long(self):
         """It is refused before it reaches the server, by its length in bytes."""
