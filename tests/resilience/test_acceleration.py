@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ import pytest
 from attrs import frozen
 
 from tests.daemon_fixtures import Answer, fetch, free_port
+from tests.engines.oci.layouts import simple
 from tests.resilience.conftest import KIB, Registry, eventually
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -22,11 +24,12 @@ DOCUMENT = Path(__file__).parents[2] / "docs/operating.md"
 
 @frozen
 class Stored:
-    """A registry with one large and one small file; ``url`` and ``small`` are paths."""
+    """A registry with a large file, a small one and a layer of an image; ``url``, ``small``, ``layer`` are paths."""
 
     registry: Registry
     url: str
     small: str
+    layer: str
 
     def get(self, path: str, port: int | None = None, **headers: str) -> Answer:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -38,11 +41,16 @@ def stored(registry: Registry, **settings: str) -> Iterator[Stored]:
     assert registry.stop() == 0
     registry.env = {f"KEYGENREG_{name}": value for name, value in settings.items()}
     registry.begin()
-    release = registry.admin.make_release(registry.product, f"8.{free_port()}.0")
+    mark = free_port()
+    release = registry.admin.make_release(registry.product, f"8.{mark}.0")
     paths = []
     for name, content in (("large.bin", CONTENT), ("small.bin", b"small")):
         artifact = registry.admin.make_artifact(release, name, content)
         paths.append(f"/v1/accounts/{registry.admin.account}/artifacts/{artifact['id']}")
+    package = registry.admin.make_package(registry.product, f"image-{mark}", "oci")
+    image = registry.admin.make_release(registry.product, "1.0.0", package=package)
+    registry.admin.make_artifact(image, "image.tar", simple(CONTENT).tar())
+    paths.append(f"/v2/image-{mark}/blobs/sha256:{hashlib.sha256(CONTENT).hexdigest()}")
     yield Stored(registry, *paths)
     registry.end()
     registry.env = {}
@@ -120,6 +128,14 @@ class TestNginx:
         assert "X-Accel-Redirect" not in through.headers
         assert direct.headers["X-Accel-Redirect"].startswith("/-/stored/")
         assert direct.body == b""
+
+    def test_layers_of_images(self, by_nginx: Stored, nginx: int) -> None:
+        """Their digest, by which clients check them, comes along."""
+        layer = by_nginx.get(by_nginx.layer, nginx)
+        assert (layer.status, layer.body) == (200, CONTENT)
+        assert layer.headers.get_all("Docker-Content-Digest") == [by_nginx.layer.rpartition("/")[2]]
+        assert layer.headers.get_all("Content-Type") == ["application/octet-stream"]
+        assert layer.headers.get_all("ETag") == by_nginx.get(by_nginx.layer).headers.get_all("ETag")
 
     def test_ranges(self, by_nginx: Stored, nginx: int) -> None:
         tag = by_nginx.get(by_nginx.url, nginx).headers["ETag"]
