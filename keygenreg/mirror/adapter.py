@@ -33,6 +33,7 @@ class RemoteFile:
     :ivar size: in bytes, where the document states it; checked.
     :ivar uploaded: when upstream got it, for the cooldown; aware.
     :ivar content_type: what it is served as.
+    :ivar told: how our URLs tell its content, where it is not by its own hash, as for what lies beside another file.
     """
 
     key: str
@@ -41,10 +42,16 @@ class RemoteFile:
     size: int | None = None
     uploaded: datetime | None = None
     content_type: str = "application/octet-stream"
+    told: str | None = None
 
     @property
     def digest(self) -> str:
-        """How URLs of ours tell its content: SHA-256 in hex, else ``algorithm-hex``, else ``-``."""
+        """How URLs of ours tell its content: what was given, else as :attr:`content_digest`."""
+        return self.told or self.content_digest
+
+    @property
+    def content_digest(self) -> str:
+        """SHA-256 in hex, else ``algorithm-hex``, else ``-``."""
         for algorithm in _TOLD_BY:
             if algorithm in self.hashes:
                 value = self.hashes[algorithm]

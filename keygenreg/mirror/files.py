@@ -90,7 +90,7 @@ class Files:
             if (key, listed.digest) in self._arriving or ended == self._ended:
                 break
         if not fetch and listed.size is not None:
-            return OpenFile(AnnouncedBlob(listed.size), listed.digest, listed.content_type)
+            return OpenFile(AnnouncedBlob(listed.size), listed.content_digest, listed.content_type)
         return await self._fetched(policy, key, listed)
 
     async def _stored(self, key: FileKey, row: dict[str, Any]) -> OpenFile | None:
@@ -204,7 +204,7 @@ class Files:
             handle.close()
             raise
         if growing is True:
-            return OpenFile(handle, remote.digest, remote.content_type)
+            return OpenFile(handle, remote.content_digest, remote.content_type)
         handle.close()
         return OpenFile(await self.blobs.open(growing), growing, remote.content_type, self.now())
 

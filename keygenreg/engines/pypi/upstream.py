@@ -187,7 +187,7 @@ def _file(stated: Stated, page_url: str, name: str) -> ProjectFile | None:
 
 def _remote(file: ProjectFile) -> Iterator[RemoteFile]:
     """The file, and its metadata sibling where upstream tells its hash: others we do not advertise."""
-    yield RemoteFile(
+    remote = RemoteFile(
         key=file.filename,
         url=file.url,
         hashes=dict(file.hashes),
@@ -195,6 +195,7 @@ def _remote(file: ProjectFile) -> Iterator[RemoteFile]:
         uploaded=file.upload_time,
         content_type=by_filename(file.filename),
     )
+    yield remote
     if file.core_metadata_sha256:
         path, mark, query = file.url.partition("?")
         yield RemoteFile(
@@ -202,6 +203,8 @@ def _remote(file: ProjectFile) -> Iterator[RemoteFile]:
             url=path + METADATA + mark + query,
             hashes={"sha256": file.core_metadata_sha256},
             uploaded=file.upload_time,
+            # Clients put the suffix to the file's URL, which tells the file's hash.
+            told=remote.digest,
         )
 
 
