@@ -26,6 +26,8 @@ def run(bench: Bench) -> Section:
         load(environment={_MODE: "mirror"})
     except ConfigurationError as error:
         raise Skipped(f"There is no mirror yet: {error}") from None
+    if bench.peers.get(NGINX) is None:
+        raise Skipped("nginx, which is the upstream here, is not installed.")
     registry, product = bench.registry, bench.open_product
     registry.stop()
     upstream = pypi_upstream(bench)
