@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import subprocess
@@ -13,11 +14,14 @@ from textwrap import dedent
 from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
+from zipfile import ZipFile
 
 import pytest
 
 from tests.clients.running import Ran, environment, run
 from tests.daemon_fixtures import Account, Daemon, free_port
+from tests.mirror.fake_index import FakeProject
+from tests.mirror.fake_upstream import Answer, FakeUpstream
 
 UV = Path(sys.executable).parent / "uv"
 PUBLIC = ["jinja2", "iniconfig"]
@@ -167,6 +171,29 @@ def of_pypiserver(request: pytest.FixtureRequest) -> dict[str, str]:
     return {"URL": request.getfixturevalue("pypiserver").url}
 
 
+@pytest.fixture(scope="module")
+def described(wheels: Path) -> Iterator[FakeUpstream]:
+    """An index like the public one: JSON, with metadata beside its wheels."""
+    fake = FakeUpstream().start()
+    for name in ("merlin-core", "osprey-client"):
+        project = FakeProject(fake, name)
+        for wheel in sorted(wheels.glob(f"{name.replace('-', '_')}-*.whl")):
+            with ZipFile(wheel) as archive:
+                (member,) = [each for each in archive.namelist() if each.endswith(".dist-info/METADATA")]
+                metadata = archive.read(member)
+            version = wheel.name.split("-")[1]
+            digest = hashlib.sha256(metadata).hexdigest()
+            filename = project.add(version, wheel.read_bytes(), core_metadata={"sha256": digest})
+            fake.put(project.file_path(filename) + ".metadata", Answer(metadata))
+        project.publish()
+    yield fake
+    fake.stop()
+
+
+def of_described(request: pytest.FixtureRequest) -> dict[str, str]:
+    return {"URL": f"{request.getfixturevalue('described').url}simple/"}
+
+
 def of_machine(_: pytest.FixtureRequest) -> dict[str, str]:
     return configured_index()
 
@@ -201,6 +228,18 @@ class TestPypiserver:
             assert customer.says("import osprey_client as o; print(o.VERSION)") == "3.0.0"
         finally:
             pypiserver.start()
+
+
+@pytest.mark.parametrize("daemon", [of_described], indirect=True, ids=["with-metadata"])
+def test_metadata_saves_downloads(customer: Customer, described: FakeUpstream):
+    """Installers read the metadata beside the file that we advertise, and download what they install only."""
+    described.seen.clear()
+    customer.install("osprey-client").ok()
+    assert customer.says("import osprey_client as o, merlin_core as m; print(o.VERSION, m.VERSION)") == "3.0.0 2.0.0"
+    if customer.client == "uv":
+        paths = {seen.path for seen in described.seen}
+        assert any(path.endswith(".whl.metadata") for path in paths)
+        assert not any("merlin_core-1.0.0" in path and path.endswith(".whl") for path in paths)
 
 
 @pytest.mark.parametrize("daemon", [of_machine], indirect=True, ids=["index-of-machine"])
