@@ -127,7 +127,7 @@ class ArrivingFile:
             raise Broken("The file has neither a length nor a hash, so nobody could tell whether it is all there.")
         self.size = size or 0
         self.incoming = self._blobs.begin(algorithms=frozenset(self.remote.hashes) & ALGORITHMS)
-        receiver = Receiver(self._reactor, self._take, self._idle)
+        receiver = Receiver(self._reactor, self._take, self._idle, until_close=self._checkable)
         self.incoming.pressure = receiver
         if size is not None and size >= RELAYED_FROM:
             self.incoming.on_stored = lambda: self._stored(begin)

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 
 from keygenreg.database.pool import Database
 from keygenreg.database.transactions import Transaction
-from keygenreg.domain.failures import NotFound
+from keygenreg.domain.failures import NotFound, Unavailable
 from keygenreg.mirror import queries
 from keygenreg.mirror.adapter import Adapter, Listing, Unusable
 from keygenreg.mirror.briefly import Briefly
@@ -136,7 +136,7 @@ class Documents:
         if listing is None:
             found = await self.database.maybe(queries.DOCUMENT_BODY, revision=row["revision"], **key.parameters)
             if found is None:
-                raise NotFound(f"The name {key.name!r} is not available at the moment; try again.")
+                raise Unavailable(f"What is known of {key.name!r} changes at the moment.")
             headers = {"content-type": row["content_type"]}
             if row["serial"] is not None:
                 headers["x-pypi-last-serial"] = str(row["serial"])

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure as Reason
 from twisted.web.client import ResponseDone
+from twisted.web.http import PotentialDataLoss
 
 from keygenreg.upstream.failures import Broken, TooBig, UpstreamFailure
 
@@ -25,15 +26,19 @@ class Receiver(Protocol):
 
     :param take: called with each piece, in the reactor thread.
     :param patience: seconds in which :data:`PACE` bytes, or the end, must come. They do not count while paused.
+    :param until_close: the end of the connection may be the end of the body, as whoever takes it can tell (HTTP/1.0).
     :ivar done: fires with None at the body's true end, with :class:`Broken` when it is cut off or too slow, with what
         :meth:`give_up` was given.
     """
 
-    def __init__(self, reactor: Any, take: Callable[[bytes], None], patience: float) -> None:
+    def __init__(
+        self, reactor: Any, take: Callable[[bytes], None], patience: float, *, until_close: bool = False
+    ) -> None:
         self.done: Deferred[None] = Deferred()
         self._reactor = reactor
         self._take = take
         self._patience = patience
+        self._ends = (ResponseDone, PotentialDataLoss) if until_close else (ResponseDone,)
         self._came = 0
         self._paused = False
         self._watch: Any = None
@@ -56,7 +61,7 @@ class Receiver(Protocol):
             self.give_up(failure)
 
     def connectionLost(self, reason: Reason) -> None:
-        if reason.check(ResponseDone):
+        if reason.check(*self._ends):
             self._end(None)
         else:
             self._end(Broken("The upstream's answer ended too early."))

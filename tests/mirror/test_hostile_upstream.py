@@ -107,6 +107,21 @@ class TestFiles:
         project.publish()
         assert fetched(index, index.url(project.name, filename)) == (200, body, True)
 
+    @pytest.mark.parametrize("whole", [True, False])
+    def test_a_server_that_just_closes(self, index: Index, project: FakeProject, whole: bool):
+        """HTTP/1.0 without a length: the hash tells whether the end was the end."""
+        body = content(LARGE)
+
+        def old(handler: BaseHTTPRequestHandler) -> None:
+            handler.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n" + (body if whole else body[:-1]))
+            handler.close_connection = True
+
+        filename = project.add("1.0", Answer(body), size=None)
+        project.publish()
+        project.upstream.put(project.file_path(filename), old)
+        answer = index.file(project.name, filename)
+        assert (answer.status, answer.body == body) == ((200, True) if whole else (502, False))
+
     def test_without_hash_a_length_is_enough(self, index: Index, project: FakeProject):
         body = content(LARGE)
         filename = project.add("1.0", Answer(body), hashes={}, size=None)
