@@ -141,6 +141,9 @@ class Mirrored:
     cache_bytes: int = setting(
         WholeNumber("bytes", 0), 20 * GIB, "Files kept for one account; the longest unused go. 0: no limit."
     )
+    free_bytes: int = setting(
+        WholeNumber("bytes", 0), GIB, "Room on disk that is left to others: without it no further files are fetched."
+    )
     file_bytes: int = setting(WholeNumber("bytes", 1), 5 * GIB, "Largest file.")
     document_bytes: int = setting(WholeNumber("bytes", KIB, GIB), 64 * MIB, "Largest page, decompressed.")
     fresh_seconds: int = setting(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from shutil import disk_usage
 from typing import Any
 
 from attrs import define
@@ -153,7 +154,15 @@ def build(
     )
     telemetry = Telemetry(settings, reactor)
     figures = MirrorFigures(telemetry.registry)
-    mirrors = Mirrors(settings.upstream, database, blobs, reactor, mirror_pool, figures)
+    mirrors = Mirrors(
+        settings.upstream,
+        database,
+        blobs,
+        reactor,
+        mirror_pool,
+        figures,
+        lambda: disk_usage(blobs.scratch).free,
+    )
     parts = Parts(
         edge, database, blobs, passwords, delivery, processing.process, settings, frozenset(readers), mirrors
     )

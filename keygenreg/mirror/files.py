@@ -13,7 +13,7 @@ from twisted.python.failure import Failure as Reason
 from keygenreg.database.pool import Database
 from keygenreg.database.queries.uploads import BLOB_EXPECTED, BLOB_STORED, LOCK_BLOB
 from keygenreg.database.transactions import Transaction
-from keygenreg.domain.failures import Denied, Failure, NotFound
+from keygenreg.domain.failures import Denied, Failure, NotFound, Unavailable
 from keygenreg.mirror import queries
 from keygenreg.mirror.adapter import RemoteFile
 from keygenreg.mirror.arriving import ArrivingFile, is_wrong
@@ -44,7 +44,12 @@ class _NotKept(Exception):
 
 @define(eq=False)
 class Files:
-    """One engine's files in one process."""
+    """
+    One engine's files in one process.
+
+    :param in_thread: runs a function with its arguments in a thread. :param room: what is free on the disk, in bytes;
+        called there.
+    """
 
     documents: Documents
     database: Database
@@ -54,6 +59,7 @@ class Files:
     figures: MirrorFigures
     reactor: Any
     in_thread: Callable[..., Awaitable[Any]]
+    room: Callable[[], int]
     now: Callable[[], float] = time.time
     _arriving: dict[tuple[FileKey, str], ArrivingFile] = field(factory=dict, init=False)
     _ended: int = field(default=0, init=False)
@@ -213,6 +219,7 @@ class Files:
         self.figures.arriving(key.engine, 1)
         problem: BaseException | None = None
         try:
+            await self._require_room(policy, key, file.remote)
             client = self.clients.of(policy)
             await client.file(file.remote.url, lambda arrival: file.receiver(arrival, self.background.start))
             digests = await file.verify()
@@ -237,6 +244,12 @@ class Files:
             if problem is not None:
                 file.ready.settle(Reason(problem))
             await file.end(problem)
+
+    async def _require_room(self, policy: Policy, key: FileKey, remote: RemoteFile) -> None:
+        """:raises Unavailable: the disk would be too full for what else is on it: uploads, the database."""
+        if await self.in_thread(self.room) < policy.free_bytes + (remote.size or 0):
+            self.figures.failed(key.engine, "no-room")
+            raise Unavailable("The registry has no room for files of others at the moment.", retry_after=60)
 
     async def _keep(self, policy: Policy, key: FileKey, file: ArrivingFile, digests: Digests) -> None:
         """Verified bytes into the blob store and on record, as an upload does it (web/artifact_upload.py)."""

@@ -64,6 +64,7 @@ class Policy:
     stale_error: int
     absent: int
     cache_bytes: int
+    free_bytes: int
     rules: AddressRules
     limits: Limits
     authorization: str | None
@@ -146,6 +147,7 @@ def policy_of(upstream: Upstream, adapter: Adapter, *account: str) -> Policy:
         stale_error=given.stale_error_seconds,
         absent=given.absent_seconds,
         cache_bytes=given.cache_bytes,
+        free_bytes=given.free_bytes,
         rules=AddressRules(given.url, given.file_hosts, given.private_addresses),
         limits=bounds,
         authorization=given.authorization,

@@ -38,6 +38,7 @@ MOST_DOCUMENTS = 100_000
 class Mirrors:
     """
     :param threads: started and stopped by somebody else; documents are read in them.
+    :param room: what is free on the disk of the blobs, in bytes; may block.
     """
 
     settings: Upstream
@@ -46,6 +47,7 @@ class Mirrors:
     reactor: Any
     threads: ThreadPool
     figures: MirrorFigures
+    room: Callable[[], int]
     clients: Clients = field(init=False)
     background: Background = field(factory=Background, init=False)
     _made: dict[str, Mirror] = field(factory=dict, init=False)
@@ -73,6 +75,7 @@ class Mirrors:
                 self.figures,
                 self.reactor,
                 self.in_thread,
+                self.room,
             )
             found = self._made[adapter.engine] = Mirror(adapter, documents, files, self.settings)
         return found

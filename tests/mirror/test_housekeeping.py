@@ -37,7 +37,7 @@ class TestQuota:
     @pytest.fixture
     def mirrors(self, database: Database, registry: CollectorRegistry) -> Mirrors:
         settings = Upstream(pypi=Pypi(mode="mirror", cache_bytes=1000))
-        made = Mirrors(settings, database, None, None, None, MirrorFigures(registry))
+        made = Mirrors(settings, database, None, None, None, MirrorFigures(registry), lambda: 0)
         made.of(PypiUpstream())
         return made
 

@@ -44,6 +44,7 @@ def daemon(
         "public": {"private_addresses": False},
         "frugal": {"cache_bytes": 10_000},
         "small": {"file_bytes": 1000},
+        "crowded": {"free_bytes": 2**50},
     }
     env = mirror_settings(upstream, deny="denied-*") | {
         "KEYGENREG_UPSTREAM_ACCOUNTS": json.dumps({slug: {"pypi": own} for slug, own in accounts.items()}),
@@ -238,3 +239,10 @@ class TestUpstreams:
         project = published(upstream, new_name())
         assert index.file(project.name, project.files[0]["filename"]).status == 502
 
+    def test_the_disk_is_not_filled(self, index: Index, upstream: FakeUpstream, become: Become):
+        """Uploads and the database need room, too; pages are small and go on."""
+        become("crowded")
+        project = published(upstream, new_name())
+        answer = index.file(project.name, project.files[0]["filename"])
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "60")
+        assert not upstream.requests(project.file_path(project.files[0]["filename"]))
