@@ -10,7 +10,6 @@ from attrs import frozen
 from keygenreg.domain.failures import Denied, NotFound
 from keygenreg.engines.npm.documents import INSTALL_V1, Document, document
 from keygenreg.engines.npm.packument import Packument, Piece, tags_of
-from keygenreg.formats.timestamps import api_time
 from keygenreg.mirror.adapter import Listing
 from keygenreg.mirror.policy import Policy
 
@@ -58,8 +57,14 @@ def package_document(found: Shown, media_type: str, tarball_url: TarballUrl) -> 
         members["modified"] = orjson.dumps(packument.modified)
     if times:
         members["time"] = orjson.dumps(times)
-    members["versions"] = _versions(found, media_type, tarball_url)
-    return document(_joined(members), media_type)
+    # One list, joined once: some documents have tens of megabytes.
+    text = [b"{", *(b"%b:%b," % (orjson.dumps(name), value) for name, value in members.items()), b'"versions":']
+    mark = b"{"
+    for version, piece in found.pieces.items():
+        text += (mark, orjson.dumps(version), b":", *_closed(piece, media_type, tarball_url))
+        mark = b","
+    text.append(b"}}")
+    return document(b"".join(text), media_type)
 
 
 def version_document(found: Shown, selector: str, media_type: str, tarball_url: TarballUrl) -> Document:
@@ -71,26 +76,17 @@ def version_document(found: Shown, selector: str, media_type: str, tarball_url: 
     piece = found.pieces.get(found.tags.get(selector, selector))
     if piece is None:
         raise NotFound(f"There is no version {selector} of {found.packument.name} here.")
-    return document(_closed(piece, media_type, tarball_url), media_type)
+    return document(b"".join(_closed(piece, media_type, tarball_url)), media_type)
 
 
-def _versions(found: Shown, media_type: str, tarball_url: TarballUrl) -> bytes:
-    return _joined({text: _closed(piece, media_type, tarball_url) for text, piece in found.pieces.items()})
-
-
-def _closed(piece: Piece, media_type: str, tarball_url: TarballUrl) -> bytes:
+def _closed(piece: Piece, media_type: str, tarball_url: TarballUrl) -> tuple[bytes, bytes, bytes]:
     start = piece.short if media_type == INSTALL_V1 else piece.full
-    return b"%b%b}}" % (start, orjson.dumps(tarball_url(piece.version)))
-
-
-def _joined(members: Mapping[str, bytes]) -> bytes:
-    """A JSON object of members in JSON."""
-    return b"{%b}" % b",".join(b"%b:%b" % (orjson.dumps(name), value) for name, value in members.items())
+    return start, orjson.dumps(tarball_url(piece.version)), b"}}"
 
 
 def _times(found: Shown) -> dict[str, str]:
     """Only where upstream tells any, and only of versions that are shown."""
-    published = {text: api_time(piece.published) for text, piece in found.pieces.items() if piece.published}
+    published = {version: piece.time for version, piece in found.pieces.items() if piece.time is not None}
     if not published:
         return {}
     around = {"created": found.packument.created, "modified": found.packument.modified}

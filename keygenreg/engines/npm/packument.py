@@ -28,6 +28,7 @@ class Piece:
     version: str
     key: str
     published: datetime | None
+    time: str | None
     short: bytes
     full: bytes = b""
 

@@ -33,12 +33,12 @@ class PassedOn:
     async def package(self, name: str, media_type: str) -> Document:
         """All versions of a package."""
         found = await self._shown(name, full=media_type != INSTALL_V1)
-        return mirrored.package_document(found, media_type, lambda version: self._url(name, version))
+        return mirrored.package_document(found, media_type, paths.tarball_urls(self.base, name))
 
     async def version(self, name: str, selector: str, media_type: str) -> Document:
         """One version, by itself or by a tag."""
         found = await self._shown(name, full=media_type != INSTALL_V1)
-        return mirrored.version_document(found, selector, media_type, lambda version: self._url(name, version))
+        return mirrored.version_document(found, selector, media_type, paths.tarball_urls(self.base, name))
 
     async def tags(self, name: str) -> Document:
         """Version by tag."""
@@ -77,9 +77,6 @@ class PassedOn:
             raise Unauthenticated(f"The package {name} needs a license key or token: {how}.", "TOKEN_MISSING")
         grant.require("package.read")
         return policy
-
-    def _url(self, name: str, version: str) -> str:
-        return paths.tarball_url(self.base, name, version)
 
 
 def _variant(policy: Policy, name: str, *, full: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from urllib.parse import quote
 
 from attrs import frozen
@@ -102,7 +103,13 @@ def tarball_name(name: str, version: str) -> str:
 def tarball_url(base: str, name: str, version: str) -> str:
     """The conventional address of a version's file: clients that find another one in documents write it into lockfiles,
     and some build this one themselves."""
-    return f"{base}/{quote(name, safe='@/')}/-/{quote(basename(name), safe='')}-{quote(version, safe='+')}{_SUFFIX}"
+    return tarball_urls(base, name)(version)
+
+
+def tarball_urls(base: str, name: str) -> Callable[[str], str]:
+    """:func:`tarball_url` for many versions of a package."""
+    start = f"{base}/{quote(name, safe='@/')}/-/{quote(basename(name), safe='')}-"
+    return lambda version: f"{start}{quote(version, safe='+')}{_SUFFIX}"
 
 
 def nerf_dart(base: str) -> str:

@@ -203,8 +203,7 @@ class NpmRoutes:
 
     async def _versions(self, exchange: Exchange, lookup: Lookup, found: Found, version: str | None = None):
         rows = await lookup.tarballs(found, queries.VERSIONS, version)
-        base = _base(exchange)
-        versions = package_versions(rows, found.name, lambda each: paths.tarball_url(base, found.name, each))
+        versions = package_versions(rows, found.name, paths.tarball_urls(_base(exchange), found.name))
         if not versions:
             raise NotFound(f"No version of {found.name} can be shown.")
         return versions

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import orjson
+from attrs import frozen
 
 from keygenreg.engines.npm.documents import ABBREVIATED, INSTALL_V1, OF_LATEST
 from keygenreg.engines.npm.integrity import read_integrity, write_integrity
@@ -38,6 +39,51 @@ _KEPT = frozenset({"_hasShrinkwrap", "_npmUser", "_npmVersion", "_nodeVersion"})
 _OF_DIST = ("fileCount", "unpackedSize", "signatures", "attestations")
 
 
+@frozen
+class _Tarball:
+    """What a version states of its file, checked; ``hashes`` are those of both ways to state them."""
+
+    stated: dict[str, Any]
+    url: str
+    integrity: dict[str, str]
+    shasum: str | None
+    hashes: dict[str, str]
+
+    def dist(self) -> dict[str, Any]:
+        """Hashes as they will be checked, and what else of upstream's counts for the same bytes here."""
+        dist = {member: self.stated[member] for member in _OF_DIST if member in self.stated}
+        if self.shasum is not None:
+            dist["shasum"] = self.shasum
+        if self.integrity:
+            dist["integrity"] = write_integrity(self.integrity)
+        return dist
+
+
+class _Page:
+    """Where a document came from: what its addresses are relative to."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        scheme, _, rest = url.partition("://")
+        own = f"http://{rest.partition('/')[0]}/"
+        self._forgetful = own if scheme == "https" else None
+
+    def absolute(self, tarball: Any) -> str | None:
+        """The URL of a tarball, not judged yet; None where there is none."""
+        if not isinstance(tarball, str) or not 0 < len(tarball) <= _LONGEST_URL:
+            return None
+        url = tarball.partition("#")[0]
+        if not url.startswith(("https://", "http://")):
+            try:
+                url = join(self._url, url)
+            except Refused:
+                return None
+        if self._forgetful and url.startswith(self._forgetful):
+            # Registries behind proxies forget that they are encrypted; npm corrects them as well.
+            return "https" + url.removeprefix("http")
+        return url
+
+
 class NpmUpstream:
     """A :class:`keygenreg.mirror.adapter.Adapter`. A listing's document is a :class:`Packument`."""
 
@@ -56,20 +102,26 @@ class NpmUpstream:
     def read(self, body: bytes, *, headers: Mapping[str, str], url: str, name: str, variant: str) -> Listing:
         stated = _package(body, name)
         times = _object(stated.get("time"))
+        page = _Page(url)
         pieces: dict[str, Piece] = {}
         files: dict[str, RemoteFile] = {}
         for version, manifest in _versions(stated).items():
-            file = _file(version, manifest, times, url, name)
-            piece = None if file is None else _piece(version, manifest, file, name, full=variant == FULL)
+            tarball = _tarball(manifest, page) if _VERSION.fullmatch(version) else None
+            if tarball is None:
+                continue
+            uploaded = _time(times.get(version))
+            piece = _piece(version, manifest, tarball, uploaded, name, full=variant == FULL)
             if piece is not None:
                 pieces[version] = piece
-                files[file.key] = file
+                files[piece.key] = RemoteFile(
+                    key=piece.key, url=tarball.url, hashes=tarball.hashes, uploaded=uploaded
+                )
         document = Packument(
             name=name,
             pieces=pieces,
             tags=_tags(stated.get("dist-tags"), pieces),
-            created=_time_text(times.get("created")),
-            modified=_time_text(times.get("modified", stated.get("modified"))),
+            created=_time_text(_time(times.get("created"))),
+            modified=_time_text(_time(times.get("modified", stated.get("modified")))),
             about=dict(_about(stated)) if variant == FULL else {},
         )
         return Listing(document=document, files=files)
@@ -98,38 +150,18 @@ def _versions(stated: dict[str, Any]) -> dict[str, Any]:
     return versions
 
 
-def _file(version: str, manifest: Any, times: dict[str, Any], page_url: str, name: str) -> RemoteFile | None:
-    """A version's tarball; None for a version that cannot be installed, or states hashes that nobody can check."""
+def _tarball(manifest: Any, page: _Page) -> _Tarball | None:
+    """None for a version that cannot be installed, or states hashes that nobody can check."""
     dist = _object(_object(manifest).get("dist"))
-    url = _absolute(page_url, dist.get("tarball"))
-    if url is None or not _VERSION.fullmatch(version):
+    url = page.absolute(dist.get("tarball"))
+    if url is None:
         return None
-    hashes = _hashes(dist)
-    if not hashes and (dist.get("integrity") or dist.get("shasum")):
+    integrity, shasum = read_integrity(dist.get("integrity")), _shasum(dist)
+    hashes = integrity if shasum is None else {"sha1": shasum} | integrity
+    contradictory = shasum not in (None, hashes.get("sha1"))
+    if contradictory or (not hashes and (dist.get("integrity") or dist.get("shasum"))):
         return None
-    return RemoteFile(key=tarball_name(name, version), url=url, hashes=hashes, uploaded=_time(times.get(version)))
-
-
-def _absolute(page_url: str, tarball: Any) -> str | None:
-    if not isinstance(tarball, str) or not 0 < len(tarball) <= _LONGEST_URL:
-        return None
-    try:
-        url = join(page_url, tarball.partition("#")[0])
-        page, found = urlsplit(page_url), urlsplit(url)
-        if (found.scheme, found.netloc, page.scheme) == ("http", page.netloc, "https"):
-            # Registries behind proxies forget that they are encrypted; npm corrects them as well.
-            return found._replace(scheme="https").geturl()
-    except (Refused, ValueError):
-        return None
-    return url
-
-
-def _hashes(dist: dict[str, Any]) -> dict[str, str]:
-    """All that can be checked; nothing where they contradict each other."""
-    hashes, shasum = read_integrity(dist.get("integrity")), _shasum(dist)
-    if shasum is not None and hashes.setdefault("sha1", shasum) != shasum:
-        return {}
-    return hashes
+    return _Tarball(dist, url, integrity, shasum, hashes)
 
 
 def _shasum(dist: dict[str, Any]) -> str | None:
@@ -137,37 +169,31 @@ def _shasum(dist: dict[str, Any]) -> str | None:
     return stated.lower() if isinstance(stated, str) and _SHA1.fullmatch(stated) else None
 
 
-def _piece(version: str, manifest: dict[str, Any], file: RemoteFile, name: str, *, full: bool) -> Piece | None:
+def _piece(
+    version: str, manifest: dict[str, Any], tarball: _Tarball, published: datetime | None, name: str, *, full: bool
+) -> Piece | None:
     """A version's pieces; None where it cannot be written down again, such as for its depth."""
     members = {key: value for key, value in manifest.items() if key[:1] != "_" or key in _KEPT}
     members |= {"name": name, "version": version, "_id": f"{name}@{version}"}
-    dist = _dist(members.pop("dist"))
+    del members["dist"]
     deprecated = members.pop("deprecated", None)
     if isinstance(deprecated, str) and deprecated:
         members["deprecated"] = deprecated
     short = {member: members[member] for member in ABBREVIATED if member in members}
     if "hasInstallScript" not in short and runs_scripts(manifest, has_binding_gyp=manifest.get("gypfile") is True):
         short["hasInstallScript"] = True
+    dist = tarball.dist()
     try:
         return Piece(
             version=version,
-            key=file.key,
-            published=file.uploaded,
+            key=tarball_name(name, version),
+            published=published,
+            time=_time_text(published),
             short=_open_ended(short, dist),
             full=_open_ended(members, dist) if full else b"",
         )
     except TypeError:
         return None
-
-
-def _dist(stated: dict[str, Any]) -> dict[str, Any]:
-    """Hashes as they will be checked, and what else of upstream's counts for the same bytes here."""
-    dist = {member: stated[member] for member in _OF_DIST if member in stated}
-    if (shasum := _shasum(stated)) is not None:
-        dist["shasum"] = shasum
-    if integrity := read_integrity(stated.get("integrity")):
-        dist["integrity"] = write_integrity(integrity)
-    return dist
 
 
 def _open_ended(members: dict[str, Any], dist: dict[str, Any]) -> bytes:
@@ -200,8 +226,7 @@ def _time(stated: Any) -> datetime | None:
         return None
 
 
-def _time_text(stated: Any) -> str | None:
-    moment = _time(stated)
+def _time_text(moment: datetime | None) -> str | None:
     return None if moment is None else api_time(moment)
 
 

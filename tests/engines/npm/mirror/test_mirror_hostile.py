@@ -91,6 +91,8 @@ class TestTarballs:
             "ftp://127.0.0.1/secret.tgz",
             "git+ssh://127.0.0.1/secret.git",
             "data:application/octet-stream,x",
+            "http://[::1/secret.tgz",
+            "http://",
         ],
     )
     def test_listed_where_we_must_not_go(self, registry: Registry, package: FakePackage, tarball: str):
