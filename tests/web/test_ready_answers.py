@@ -10,10 +10,12 @@ import socket
 import time
 from collections.abc import Callable
 from math import inf
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
 from prometheus_client import CollectorRegistry
+from twisted.web.http_headers import Headers
 from twisted.web.resource import Resource
 
 from keygenreg.caches.generations import Generations
@@ -428,6 +430,20 @@ def test_nothing_is_kept_without_room(serve):
     with site.connect() as client:
         assert [counted(site, client, headed("/off")) for _ in range(4)] == [1] * 4
     assert site.ready.used == 0
+
+
+def test_those_who_guess_take_nobodys_place(serve):
+    """Ten thousand wrong guesses, each once: what is asked for again and again stays ready."""
+    site = Site(serve, limit=100_000)
+    head = headed("/wanted", "Authorization: Bearer good")
+    site.warm(head)
+    with site.connect() as client:
+        for number in range(10_000):
+            guess = headed("/wanted", f"Authorization: Bearer {number}")
+            request = SimpleNamespace(code=401, responseHeaders=Headers(), method=b"GET", request_id="id", uri=b"/")
+            site.ready.remember(guess, request, Keeping(site.generations.guard(), inf), b"", 0.0)
+        assert counted(site, client, head) == 0
+    assert site.ready.used < 5_000
 
 
 def test_large_answers_and_heads_are_not_kept(site):
