@@ -68,12 +68,14 @@ class Listing:
     :ivar files: by key.
     :ivar complete: whether files of this name that are not listed are gone from upstream.
     :ivar serial: a number that only grows, where upstream gives one: an older document is not taken.
+    :ivar weight: what the document takes in memory, in bytes, where that is not about the size of its text.
     """
 
     document: Any
     files: Mapping[str, RemoteFile] = field(factory=dict)
     complete: bool = True
     serial: int | None = None
+    weight: int | None = None
 
 
 class Adapter(Protocol):

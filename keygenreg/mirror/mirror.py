@@ -112,7 +112,8 @@ class Mirror:
 
     def _admitted(self, grant: Grant, name: str) -> tuple[Policy, str]:
         policy, name = self.policy(grant.account), self.adapter.normalize(name)
-        policy.judge(name)
+        if name:  # else it is of the whole registry
+            policy.judge(name)
         if policy.mode != "mirror":
             raise NotFound(f"There is no {name!r} here.")
         policy.admit(grant)

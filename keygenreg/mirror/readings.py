@@ -32,7 +32,7 @@ class Readings:
     def keep(self, key: Hashable, revision: UUID, listing: Listing, size: int) -> None:
         """:param size: of the text, in bytes."""
         self.forget(key)
-        size = max(size, _LEAST)
+        size = max(size if listing.weight is None else listing.weight, _LEAST)
         self._kept[key] = (revision, listing, size)
         self._bytes += size
         while self._bytes > self.most_bytes and len(self._kept) > 1:
