@@ -3,13 +3,15 @@ Writing without waiting for the reactor: what the socket takes at once is gone b
 
 Twisted writes when the reactor next says that the socket is writable, which costs two system calls and one turn of the
 loop for every small answer. This sends at once when nothing waits before. Leans on ``dataBuffer`` and ``_tempDataLen``
-of ``twisted.internet.tcp.Server`` (26.10), as :mod:`keygenreg.web.sendfile` does; any other transport is written to in
-the usual way.
+of ``twisted.internet.tcp.Server`` (26.10), as :mod:`keygenreg.web.sendfile` does. TLS on the socket itself does the
+same in its own way; any other transport is written to in the usual one.
 """
 
 from __future__ import annotations
 
 from twisted.internet import tcp
+
+from keygenreg.web.tls_transport import TlsTransport
 
 
 def send_now(transport: object, *buffers: bytes) -> int:
@@ -18,6 +20,8 @@ def send_now(transport: object, *buffers: bytes) -> int:
 
     :return: the number of bytes that it took: 0 where the transport is of another kind, is busy or is ending.
     """
+    if type(transport) is TlsTransport:
+        return transport.send_now(*buffers)
     if (
         type(transport) is not tcp.Server
         or transport.TLS

@@ -234,15 +234,19 @@ class TlsTransport(tcp.Server):
 
     def send_now(self, *buffers: bytes) -> int:
         """
-        Send without waiting for the reactor, where nothing waits before.
+        Send without waiting for the reactor, where nothing waits before; at most one piece.
 
-        :return: how many bytes were taken; the rest must be written next.
+        :return: how many bytes were taken; the rest must be written next, all or a piece of it at once.
         """
         closing = self.disconnecting or self._writeDisconnecting
         waits = self._handshaking or self.dataBuffer or self._tempDataLen or "doWrite" in self.__dict__
         if closing or waits or self.disconnected:
             return 0
-        sent = self.send_some(memoryview(buffers[0] if len(buffers) == 1 else b"".join(buffers)))
+        room, pieces = PIECE, []
+        for each in buffers:
+            pieces.append(memoryview(each)[:room])
+            room -= len(pieces[-1])
+        sent = self.send_some(pieces[0] if len(pieces) == 1 else memoryview(b"".join(pieces)))
         return 0 if isinstance(sent, Exception) else sent
 
     def _read_on_again(self) -> None:
