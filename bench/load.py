@@ -104,7 +104,7 @@ def press(
 ) -> Load:
     """
     Ask again and again for ``seconds``. Before a target's first measurement, twice with each of its rotating headers,
-    and for a second that is not counted: what servers remember is remembered.
+    and for some seconds that are not counted: what servers remember is remembered.
 
     :raises RuntimeError: the first answer is not what is to be measured.
     """
@@ -119,7 +119,7 @@ def press(
         if (server.port, target) not in _warm:
             _warm.add((server.port, target))
             _ask_with_each(target)
-            _wrk([*command, "-d1s", target.url], cores)
+            _warm_up([*command, "-d1s", target.url], cores, most=5 if target.rotating else 1)
         before = costs_of(server.pid)
         said = json.loads(_wrk([*command, f"-d{max(round(seconds), 1)}s", target.url], cores).splitlines()[-1])
         spent = costs_of(server.pid).since(before)
@@ -137,6 +137,15 @@ def _script(target: Target, folder: Path) -> str:
     lines = folder / "requests"
     lines.write_bytes(b"".join(head.replace(b"\r\n", b"\t") + b"\n" for head in target.heads()))
     return _REPORT + _ROTATE % lines
+
+
+def _warm_up(command: Sequence[str], cores: Sequence[int], *, most: int) -> None:
+    """Ask until the rate does not grow any more, as with many values not all were asked for in the first second."""
+    rate = 0.0
+    for _ in range(most):
+        before, rate = rate, json.loads(_wrk(command, cores).splitlines()[-1])["requests"]
+        if rate < 1.3 * before:
+            return
 
 
 def _wrk(command: Sequence[str], cores: Sequence[int]) -> str:

@@ -16,7 +16,7 @@ from bench.load import Target, press
 from bench.machine import CORES, MIB, SERVER_CORE, memories
 from bench.registry import OURS, Registry
 
-_CUSTOMERS = 100
+_CUSTOMERS = 10
 _CONNECTIONS = 32
 _STARTS = 3
 _MANIFEST, _RANGE = f"manifest, Bearer, {_CUSTOMERS} credentials", "range of 64 KiB, Bearer"
