@@ -106,10 +106,12 @@ def connected(order: dict[str, Any], receive_buffer: int | None = None) -> socke
 
 
 def run(order: dict[str, Any]) -> dict[str, float]:
-    """Download for ``seconds``; the bytes that came, in what time, and how many whole files."""
+    """
+    Download for ``seconds``; the bytes that came, in what time, how many whole files, and what process ``pid`` used
+    meanwhile. Time begins when all are connected.
+    """
     buffer = memoryview(bytearray(_BUFFERS[order["mode"]]))
     open_, past = [], []
-    began = time.monotonic()
     with selectors.EpollSelector() as selector, ExitStack() as stack:
 
         def add() -> None:
@@ -120,6 +122,7 @@ def run(order: dict[str, Any]) -> dict[str, float]:
 
         for _ in range(order["connections"]):
             add()
+        before, began = costs_of(order["pid"]), time.monotonic()
         while time.monotonic() < began + order["seconds"]:
             for key, _ in selector.select(0.1):
                 download = key.data
@@ -129,9 +132,9 @@ def run(order: dict[str, Any]) -> dict[str, float]:
                     open_.remove(download)
                     past.append(download)
                     add()
-        took = time.monotonic() - began
+        took, spent = time.monotonic() - began, costs_of(order["pid"]).since(before)
     received, done = (sum(getattr(each, name) for each in open_ + past) for name in ("received", "done"))
-    return {"bytes": received, "seconds": took, "done": done}
+    return {"bytes": received, "seconds": took, "done": done, "cpu": spent.server}
 
 
 def download(
@@ -143,15 +146,13 @@ def download(
     """
     order = {
         "port": port, "path": path, "size": size, "connections": connections, "seconds": seconds, "mode": mode,
-        "tls": tls,
+        "tls": tls, "pid": server.pid,
     }  # fmt: skip
-    before = costs_of(server.pid)
     said, growth, client = run_client("bench.blob_client", order, server.pid, timeout=60 + seconds)
-    spent = costs_of(server.pid).since(before)
     gigabytes = max(said["bytes"], 1) / 1e9
     return {
         "rate": gigabytes / said["seconds"],
-        "cpu": spent.server / gigabytes,
+        "cpu": said["cpu"] / gigabytes,
         "growth": growth / MIB,
         "client": client / said["seconds"],
     }

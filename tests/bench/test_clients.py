@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -49,6 +50,7 @@ def port() -> Iterator[int]:
 def order(port: int, mode: str, path: str = "/file") -> dict:
     return {
         "port": port, "path": path, "size": len(BODY), "connections": 2, "seconds": 0.3, "mode": mode, "tls": False,
+        "pid": os.getpid(),
     }  # fmt: skip
 
 
