@@ -142,7 +142,8 @@ class Documents:
                 headers["x-pypi-last-serial"] = str(row["serial"])
             listing = await self.in_thread(self._read_kept, key, bytes(found["body"]), headers, row["url"])
             self._readings.keep(key, row["revision"], listing, row["size"])
-        fetched, fresh_until = row["fetched"].timestamp(), row["fresh_until"].timestamp()
+        fetched = row["fetched"].timestamp()
+        fresh_until = self.now() + ASKED_EVERY if stale else row["fresh_until"].timestamp()
         return MirroredDocument(listing, row["url"], row["revision"], fetched, fresh_until, stale)
 
     def _read_kept(self, key: DocumentKey, deflated: bytes, headers: Mapping[str, str], url: str) -> Listing:

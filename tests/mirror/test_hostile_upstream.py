@@ -288,6 +288,19 @@ class TestPages:
         project.upstream.put(project.page_path, Answer(page.body, 200, page.headers, stated=len(page.body) + 100))
         assert index.page(project.name).status == 503
 
+    @pytest.mark.parametrize("piece", [4096, 1])
+    def test_a_page_that_dies_slowly_is_no_page(self, index: Index, project: FakeProject, piece: int):
+        """Whether nothing more comes or a byte now and then."""
+        project.add("1.0", b"x")
+        project.publish()
+        page = project.upstream.answers[project.page_path]
+        never = threading.Event()
+        page.piece, page.pause, page.gate, page.gate_at = piece, 0.2, never, 100 if piece == 1 else 0
+        try:
+            assert index.page(project.name).status == 503
+        finally:
+            never.set()
+
     @pytest.mark.parametrize("status", [301, 401, 403, 407, 429, 500, 502, 503, 504, 204])
     def test_errors_are_not_absence(self, index: Index, project: FakeProject, status: int):
         project.upstream.put(project.page_path, Answer(b"", status))

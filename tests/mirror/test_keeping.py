@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -202,6 +204,28 @@ class TestClaims:
         assert index.page(project.name).status == 404
         assert index.api.get(url).status == 404
         assert len(project.upstream.seen) == asked
+
+    @pytest.mark.parametrize("what", ["page", "file"])
+    def test_a_claim_during_a_fetch_wins(self, account: Account, index: Index, project: FakeProject, what: str):
+        """What comes in afterwards is not served and not kept."""
+        gate = threading.Event()
+        filename = project.add("1.0", Answer(content(5000), gate=gate if what == "file" else None))
+        project.publish()
+        path = project.file_path(filename) if what == "file" else project.page_path
+        if what == "page":
+            project.upstream.answers[path].gate = gate
+        url = index.url(project.name, filename) if what == "file" else None
+        with ThreadPoolExecutor(1) as pool:
+            fetching = pool.submit(index.api.get, url) if url else pool.submit(index.page, project.name)
+            until(lambda: bool(project.upstream.requests(path)))
+            account.admin.make_package(account.admin.make_product("OPEN"), project.name, "pypi")
+            gate.set()
+            assert fetching.result().status == 404
+        assert not account.sql(
+            "SELECT 1 FROM mirrored_files WHERE name = %s UNION SELECT 1 FROM mirrored_documents WHERE name = %s",
+            project.name, project.name,
+        )  # fmt: skip
+        assert names(index, project) == []
 
     def test_a_claim_is_written_down(self, account: Account, project: FakeProject):
         product = account.admin.make_product("OPEN")
