@@ -78,7 +78,7 @@ class Registry(Service):
 
     async def _start(self) -> None:
         server = self._settings.server
-        tls_files(server)
+        tls_files(self._settings)
         self._listener = bind(server.host, server.port)
         if server.workers > 1:
             self._serving = Workers(self._reactor, self._settings, self._listener.fileno(), shared_memory())
@@ -107,7 +107,7 @@ class Registry(Service):
         self._serving.reopen_log()
         try:
             fresh = self._settings if self._reread is None else self._reread()
-            tls_files(fresh.server)
+            tls_files(fresh)
             if not isinstance(self._serving, Workers):
                 self._serving.reread_certificate()
         except ConfigurationError as error:

@@ -48,7 +48,7 @@ class Serving:
         listener = listen_for_changes(generations, self.login, self.reactor)
         self._process = build(self.settings, database, self.signing_key, self.reactor, generations, listener)
         self._process.start()
-        files = tls_files(self.settings.server)
+        files = tls_files(self.settings)
         if files is None:
             self._port = adopt(self.reactor, descriptor, family, self._process.site)
         else:
@@ -77,7 +77,7 @@ class Serving:
 
     def reread_certificate(self) -> None:
         """Show new clients the certificate that is in the files now. On ConfigurationError the old one stays."""
-        files = tls_files(self.settings.server)
+        files = tls_files(self.settings)
         if files is not None and isinstance(self._port, TlsPort):
             self._port.use(files.chain, files.key)
 

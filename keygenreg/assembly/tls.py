@@ -11,7 +11,7 @@ from cryptography.x509 import Certificate, load_pem_x509_certificates
 from twisted.logger import Logger
 
 from keygenreg.configuration import ConfigurationError
-from keygenreg.settings import Server
+from keygenreg.settings import Settings
 from keygenreg.web.tls_context import context_of
 
 _log = Logger()
@@ -26,13 +26,13 @@ class TlsFiles:
     key: Path
 
 
-def tls_files(server: Server) -> TlsFiles | None:
+def tls_files(settings: Settings) -> TlsFiles | None:
     """
     The files that TLS is to be done with, known to be usable now; None: without TLS.
 
     :raises ConfigurationError: one is missing, cannot be read, is something else, or they do not belong together.
     """
-    chain, key = server.tls_certificate, server.tls_key
+    chain, key = settings.server.tls_certificate, settings.server.tls_key
     if chain is None and key is None:
         return None
     if chain is None or key is None:

@@ -10,7 +10,7 @@ from twisted.logger import capturedLogs
 
 from keygenreg.assembly.tls import TlsFiles, tls_files
 from keygenreg.configuration import ConfigurationError
-from keygenreg.settings import Server
+from keygenreg.settings import Server, Settings
 from tests.web.certificates import new_certificate
 
 CERTIFICATE, KEY = new_certificate()
@@ -24,9 +24,13 @@ def server(tmp_path: Path) -> Server:
     return Server(tls_certificate=tmp_path / "chain.pem", tls_key=tmp_path / "key.pem")
 
 
+def used(server: Server) -> TlsFiles | None:
+    return tls_files(Settings(server=server))
+
+
 def sentence(server: Server) -> str:
     with pytest.raises(ConfigurationError) as caught:
-        tls_files(server)
+        used(server)
     said = str(caught.value)
     assert said.endswith(".")
     assert "\n" not in said
@@ -35,25 +39,25 @@ def sentence(server: Server) -> str:
 
 class TestUsable:
     def test_none_is_plain_http(self):
-        assert tls_files(Server()) is None
+        assert used(Server()) is None
 
     def test_two_files(self, server):
-        assert tls_files(server) == TlsFiles(server.tls_certificate, server.tls_key)
+        assert used(server) == TlsFiles(server.tls_certificate, server.tls_key)
 
     @pytest.mark.parametrize("order", [(CERTIFICATE, KEY), (KEY, CERTIFICATE)], ids=["chain first", "key first"])
     def test_one_file_with_both(self, server, order):
         server.tls_certificate.write_bytes(b"".join(order))
-        assert tls_files(evolve(server, tls_key=server.tls_certificate))
+        assert used(evolve(server, tls_key=server.tls_certificate))
 
     def test_an_rsa_key(self, server):
         certificate, key = new_certificate("rsa")
         server.tls_certificate.write_bytes(certificate)
         server.tls_key.write_bytes(key)
-        assert tls_files(server)
+        assert used(server)
 
     def test_a_chain(self, server):
         server.tls_certificate.write_bytes(CERTIFICATE + new_certificate()[0])
-        assert tls_files(server)
+        assert used(server)
 
     def test_one_that_has_ended_is_used_with_a_warning(self, server):
         """The old one is better than none while somebody gets a new one."""
@@ -61,7 +65,7 @@ class TestUsable:
         server.tls_certificate.write_bytes(certificate)
         server.tls_key.write_bytes(key)
         with capturedLogs() as logged:
-            assert tls_files(server)
+            assert used(server)
         assert any("ended at" in event["log_format"] for event in logged)
 
 
