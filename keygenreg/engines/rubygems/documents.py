@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
+from typing import Protocol
 
 from attrs import frozen
 
@@ -17,11 +18,19 @@ from keygenreg.formats.conditional import Outcome, evaluate, range_applies
 from keygenreg.formats.media_types import OCTET_STREAM, PLAIN_UTF8
 from keygenreg.web.compression import LARGEST, SMALLEST, accepts_gzip, compress
 from keygenreg.web.exchange import Exchange
-from keygenreg.web.reply import Headers, Reply
+from keygenreg.web.reply import BlobReply, Headers, ReadableBlob, Reply
 
 #: Every use comes back to us, so that new versions and lost rights show at once; mostly it ends with a 304.
 _CACHED = "{}, max-age=0, must-revalidate, no-transform"
+_VARY = ("Vary", "Accept, Authorization, Accept-Encoding")
 _ONE_SPAN = 1
+
+
+class ReadableFile(Protocol):
+    """Bytes that many may read."""
+
+    def blob(self) -> ReadableBlob:
+        """For one answer, which closes it."""
 
 
 @frozen
@@ -37,8 +46,13 @@ class Validators:
     @classmethod
     def of(cls, body: bytes) -> Validators:
         digest = b64encode(hashlib.sha256(body).digest()).decode("ascii")
-        headers = (("Digest", f"sha-256={digest}"), ("Repr-Digest", f"sha-256=:{digest}:"), ("Accept-Ranges", "bytes"))
-        return cls(f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"', headers)
+        return cls.told(hashlib.md5(body, usedforsecurity=False).hexdigest(), digest)
+
+    @classmethod
+    def told(cls, md5: str, sha256: str) -> Validators:
+        """:param md5: in hex. :param sha256: in Base64."""
+        headers = (("Digest", f"sha-256={sha256}"), ("Repr-Digest", f"sha-256=:{sha256}:"), ("Accept-Ranges", "bytes"))
+        return cls(f'"{md5}"', headers)
 
 
 def text_reply(exchange: Exchange, body: bytes, *, public: bool) -> Reply:
@@ -52,10 +66,26 @@ def binary_reply(exchange: Exchange, body: bytes, disposition: str, *, public: b
     return _reply(exchange, body, headers, public=public)
 
 
+def list_reply(
+    exchange: Exchange, plain: ReadableFile, packed: ReadableFile, validators: Validators, more: Headers
+) -> BlobReply:
+    """
+    A long list that lies in files, for this caller alone.
+
+    :param packed: it as gzip, for those who take that, unless they ask for a range. :param more: header fields.
+    """
+    headers = (("Content-Type", PLAIN_UTF8), ("Cache-Control", _CACHED.format("private")), _VARY, *more)
+    headers += tuple(pair for pair in validators.headers if pair[0] != "Accept-Ranges")  # the edge says that
+    if exchange.header("Range") is None and _takes_gzip(exchange):
+        headers += (("Content-Encoding", "gzip"),)
+        return BlobReply(packed.blob(), f"W/{validators.etag}", None, headers)
+    return BlobReply(plain.blob(), validators.etag, None, headers)
+
+
 def _reply(exchange: Exchange, body: bytes, headers: Headers, *, public: bool) -> Reply:
     validators = Validators.of(body)
     audience = "public" if public else "private"
-    headers += (("Cache-Control", _CACHED.format(audience)), ("Vary", "Accept, Authorization, Accept-Encoding"))
+    headers += (("Cache-Control", _CACHED.format(audience)), _VARY)
     headers += (("ETag", validators.etag), *validators.headers)
     tags = {"etag": validators.etag, "last_modified": None}
     if evaluate(exchange.header, method=exchange.method, **tags) is not Outcome.PROCEED:

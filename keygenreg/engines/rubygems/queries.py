@@ -91,3 +91,10 @@ FOUNDED = Query(
     "SELECT created FROM accounts WHERE id = %(account)s",
     unscoped="no secret: a date that never changes, where an index has to state one",
 )
+
+CLAIMS = Query(
+    "claimed names of gems",
+    """SELECT coalesce(string_agg(name, E'\\n' ORDER BY name COLLATE "C"), '') AS names FROM claimed_names
+    WHERE account_id = %(account)s AND engine = 'rubygems'""",
+    unscoped="what is left out of a list tells nobody more than that it is not there",
+)

@@ -13,10 +13,14 @@ from keygenreg.engines.rubygems.errors import as_index_reply, as_reply
 from keygenreg.engines.rubygems.indexes import Indexes
 from keygenreg.engines.rubygems.listed import by_package
 from keygenreg.engines.rubygems.lookup import Lookup
+from keygenreg.engines.rubygems.merged_lists import MergedLists
+from keygenreg.engines.rubygems.passed_on import PassedOn
 from keygenreg.engines.rubygems.specifications import Specifications, specification
+from keygenreg.engines.rubygems.upstream import RubyGemsUpstream
 from keygenreg.formats.accept import require_api_accept
 from keygenreg.formats.content_disposition import attachment
 from keygenreg.formats.media_types import PLAIN, PLAIN_UTF8
+from keygenreg.mirror.mirror import Mirror
 from keygenreg.web.artifact_delivery import deliver
 from keygenreg.web.edge import answers, answers_unrouted
 from keygenreg.web.exchange import Exchange
@@ -43,6 +47,9 @@ class RubyGemsRoutes:
         self._specifications = Specifications(parts.database)
         self._indexes = Indexes(parts.database, self._specifications)
         self._continuations = Continuations()
+        folder = parts.settings.storage.data_dir
+        self._mirror: Mirror = parts.mirrors.of(RubyGemsUpstream(folder))
+        self._lists = MergedLists(folder, parts.mirrors.in_thread, parts.mirrors.background)
 
     @app.route("/", methods=_READS)
     @app.route("/ping", methods=_READS)
@@ -56,14 +63,17 @@ class RubyGemsRoutes:
 
     @app.route("/versions", methods=_READS)
     @answers(as_index_reply)
-    async def versions(self, exchange: Exchange) -> Reply:
+    async def versions(self, exchange: Exchange) -> Reply | BlobReply:
         """All gems with their versions. Who sees none at all, but would with a key, is asked for one."""
         # What the client has already decides about the answer.
         lookup = await self._text_lookup(exchange, shared=False)
         stamp = await lookup.stamp()
-        if not stamp:
-            await lookup.require_credentials_for_hidden()
+        passed = self._passed(exchange, lookup)
+        if not stamp and not passed.open:
+            await self._require_credentials(lookup, passed)
         current = await self._indexes.versions(lookup, stamp)
+        if passed.open:
+            return await passed.all("versions", current.partition(b"---\n")[2])
         body = self._continuations.answer(lookup.grant.scope, current, exchange.header)
         return text_reply(exchange, body, public=lookup.grant.bearer is None)
 
@@ -72,17 +82,23 @@ class RubyGemsRoutes:
     async def info(self, exchange: Exchange, gem: str) -> Reply:
         """What installers must know of one gem's versions."""
         lookup = await self._text_lookup(exchange)
-        package = await lookup.package(gem)
+        try:
+            package = await lookup.package(gem)
+        except NotFound:
+            return await self._passed(exchange, lookup).info(gem)
         rows = await lookup.gems(package)
         gems, _ = await self._specifications.listed(lookup.grant.scope, rows)
         return text_reply(exchange, compact_index.info(by_package(gems).get(package.name, [])), public=package.public)
 
     @app.route("/names", methods=_READS)
     @answers(as_index_reply)
-    async def names(self, exchange: Exchange) -> Reply:
+    async def names(self, exchange: Exchange) -> Reply | BlobReply:
         """All gems by name, those without a version for the caller included."""
         lookup = await self._text_lookup(exchange)
         row = await self.parts.database.one(queries.NAMES, scope=lookup.grant.scope)
+        passed = self._passed(exchange, lookup)
+        if passed.open:
+            return await passed.all("names", row["names"].encode())
         return text_reply(exchange, compact_index.names(row["names"]), public=lookup.grant.bearer is None)
 
     @app.route("/specs.4.8.gz", methods=_READS)
@@ -111,7 +127,11 @@ class RubyGemsRoutes:
         """One gem's specification."""
         exchange.keep()
         lookup = await self._lookup(exchange)
-        row = await lookup.file(_stem(file, _GEMSPEC) + _GEM, read=True)
+        stem = _stem(file, _GEMSPEC)
+        try:
+            row = await lookup.file(stem + _GEM, read=True)
+        except NotFound:
+            return await self._passed(exchange, lookup).specification(stem)
         gemspec = await specification(row)
         if gemspec is None:
             raise NotFound(f"The specification of {file} cannot be read.")
@@ -126,8 +146,12 @@ class RubyGemsRoutes:
         """
         lookup = await self._lookup(exchange)
         lookup.grant.require("release.download")
-        name = _stem(file, _GEM) + _GEM
-        row = await exchange.shared(("gem", name), lambda: lookup.file(name, read=False))
+        stem = _stem(file, _GEM)
+        name = stem + _GEM
+        try:
+            row = await exchange.shared(("gem", name), lambda: lookup.file(name, read=False))
+        except NotFound:
+            return await self._passed(exchange, lookup).gem(stem)
         return await deliver(exchange, self.parts, lookup.grant, row)
 
     @app.route("/", methods=["POST", "PUT", "PATCH", "DELETE"], branch=True)
@@ -142,9 +166,19 @@ class RubyGemsRoutes:
         lookup = await self._lookup(exchange)
         stamp = await lookup.stamp()
         if not stamp and challenging:
-            await lookup.require_credentials_for_hidden()
+            await self._require_credentials(lookup, self._passed(exchange, lookup))
         body = await self._indexes.specs(lookup, stamp, name)
         return binary_reply(exchange, body, attachment(name), public=lookup.grant.bearer is None)
+
+    def _passed(self, exchange: Exchange, lookup: Lookup) -> PassedOn:
+        return PassedOn(self._mirror, self._lists, self.parts.database, exchange, lookup.grant)
+
+    @staticmethod
+    async def _require_credentials(lookup: Lookup, passed: PassedOn) -> None:
+        """:raises Unauthenticated: nobody said who is asking, and there is more for those who do."""
+        await lookup.require_credentials_for_hidden()
+        if passed.on:
+            passed.policy.admit(lookup.grant)
 
     async def _text_lookup(self, exchange: Exchange, *, shared: bool = True) -> Lookup:
         require_api_accept(exchange.header("Accept"), (PLAIN,))

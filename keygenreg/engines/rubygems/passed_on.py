@@ -1,0 +1,162 @@
+"""Gems that this account never had, from the source that the operator lets through."""
+
+from __future__ import annotations
+
+import hashlib
+
+from attrs import define
+
+from keygenreg.database.pool import Database
+from keygenreg.domain.failures import Failure, NotFound
+from keygenreg.domain.grant import Grant
+from keygenreg.engines.rubygems import queries
+from keygenreg.engines.rubygems.documents import binary_reply, list_reply, text_reply
+from keygenreg.engines.rubygems.gemspec import is_gem_name
+from keygenreg.engines.rubygems.merged_lists import ListKey, MergedLists
+from keygenreg.engines.rubygems.upstream import SPECIFICATION, VERSIONS, gem_file
+from keygenreg.engines.rubygems.upstream_info import LABEL, LONGEST_LABEL, Info
+from keygenreg.formats.content_disposition import attachment
+from keygenreg.mirror.document import MirroredDocument
+from keygenreg.mirror.failures import BadUpstream
+from keygenreg.mirror.mirror import Mirror
+from keygenreg.mirror.policy import Policy
+from keygenreg.web.exchange import Exchange
+from keygenreg.web.reply import BlobReply, Reply
+
+#: A file's name may be read in several ways, as names and platforms both have dashes; so many are tried.
+_MOST_READINGS = 4
+
+
+@define(eq=False)
+class PassedOn:
+    """
+    The upstream's gems for one request. Every method raises what the operator's policy says (NotFound, Denied), and
+    Unauthenticated, Unavailable or BadUpstream.
+    """
+
+    mirror: Mirror
+    lists: MergedLists
+    database: Database
+    exchange: Exchange
+    grant: Grant
+
+    @property
+    def policy(self) -> Policy:
+        return self.mirror.policy(self.grant.account)
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is passed through for the account."""
+        return self.policy.mode == "mirror"
+
+    @property
+    def open(self) -> bool:
+        """Whether it is for this caller."""
+        return self.on and (self.grant.bearer is not None or self.policy.anonymous)
+
+    async def all(self, kind: str, local: bytes) -> BlobReply:
+        """
+        A list of all gems, the caller's own among them.
+
+        :param kind: ``versions`` or ``names``. :param local: lines of those, or names, one a line.
+        """
+        self.exchange.keep(0)
+        try:
+            document = await self.mirror.document(self.grant, "", VERSIONS)
+        except NotFound:
+            # No answer of a source of gems: without the list clients would believe that there are no others.
+            raise BadUpstream("The registry that this comes from has no compact index.") from None
+        row = await self.exchange.shared(("claimed gems",), self._claims)
+        own = hashlib.md5(local, usedforsecurity=False).hexdigest()
+        key = ListKey(self.grant.account.id, kind, row["names"], own)
+        found = await self.lists.get(key, local, document.listing.document, document.revision, self._allowed)
+        warnings = self.mirror.warnings(document)
+        return list_reply(self.exchange, found.plain, found.packed, found.validators, warnings)
+
+    async def info(self, name: str) -> Reply:
+        """One gem's versions."""
+        document = await self._document(name)
+        info: Info = document.listing.document
+        body = info.body(lambda line: self.policy.old_enough(name, line.uploaded))
+        reply = text_reply(self.exchange, body, public=False)
+        return reply.with_headers(*self.mirror.warnings(document))
+
+    async def specification(self, stem: str) -> Reply:
+        """One version's specification. :param stem: of its file's name."""
+
+        async def look(name: str, label: str) -> Reply:
+            versions = await self._document(name)
+            listed = versions.listing.files.get(gem_file(name, label))
+            if listed is None or not self.policy.shows(name, listed):
+                raise _not_here(stem)
+            document = await self._document(name, SPECIFICATION + label)
+            self.exchange.keep(min(versions.fresh_until, document.fresh_until))
+            file = f"{stem}.gemspec.rz"
+            reply = binary_reply(self.exchange, document.listing.document, attachment(file), public=False)
+            return reply.with_headers(*self.mirror.warnings(document))
+
+        return await self._first(stem, look)
+
+    async def gem(self, stem: str) -> BlobReply:
+        """The bytes of a version. :param stem: of its file's name."""
+        head = self.exchange.method == "HEAD"
+
+        async def look(name: str, label: str) -> BlobReply:
+            key = gem_file(name, label)
+            return await self.mirror.reply(self.grant, name, key, head=head, remember=self.exchange.shared)
+
+        return await self._first(stem, look)
+
+    async def _first(self, stem: str, look):
+        """What ``look`` finds for the first reading of a file's name that is right."""
+        failures: list[Failure] = []
+        for name, label in readings(stem) if self.on else ():
+            try:
+                return await look(name, label)
+            except Failure as failure:
+                failures.append(failure)
+        raise next((each for each in failures if not isinstance(each, NotFound)), _not_here(stem))
+
+    async def _document(self, name: str, variant: str = "") -> MirroredDocument:
+        if not self.on or not is_gem_name(name):
+            raise _not_here(name)
+        try:
+            document = await self.mirror.document(self.grant, name, variant)
+        except Failure:
+            self.exchange.keep(0)  # what upstream lacks or fails at now, it may have in a moment
+            raise
+        self.exchange.keep(document.fresh_until)
+        return document
+
+    async def _claims(self) -> dict[str, str]:
+        return await self.database.one(queries.CLAIMS, account=self.grant.account.id)
+
+    @property
+    def _allowed(self):
+        """Whether a name is passed on; None where all are."""
+        policy = self.policy
+        if not (policy.reserved or policy.deny or policy.allow):
+            return None
+
+        def allowed(name: str) -> bool:
+            if name in policy.reserved or name in policy.deny:
+                return False
+            return not policy.allow or name in policy.allow
+
+        return allowed
+
+
+def readings(stem: str) -> list[tuple[str, str]]:
+    """The names and labels that a file's name without its ending may mean, shortest names first."""
+    found = []
+    place = stem.find("-", 1)
+    while place != -1 and len(found) < _MOST_READINGS:
+        name, label = stem[:place], stem[place + 1 :]
+        if len(label) <= LONGEST_LABEL and LABEL.fullmatch(label) and is_gem_name(name):
+            found.append((name, label))
+        place = stem.find("-", place + 1)
+    return found
+
+
+def _not_here(what: str) -> NotFound:
+    return NotFound(f"There is no gem {what} here, or not for you.")
