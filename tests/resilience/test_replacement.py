@@ -5,11 +5,13 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
+from pathlib import Path
 from threading import Event
 
 import psutil
@@ -21,6 +23,9 @@ from tests.resilience.conftest import KIB, MIB, PATIENCE, Registry, eventually
 from tests.resilience.connections import open_request, read_head
 from tests.resilience.test_stopping import read_to_end
 from tests.resilience.test_workers import WORKERS, figures, started, web_processes
+from tests.web.certificates import new_certificate
+
+pytestmark = pytest.mark.timeout(600)
 
 ROUNDS = 10 if os.environ.get("KEYGENREG_TEST_FULL") == "1" else 2
 
@@ -56,6 +61,8 @@ class Clients:
 
     registry: Registry
     headers: dict[str, str]
+    path: str = "/v1/products?limit=1"
+    tls: ssl.SSLContext | None = None
     over: Event = field(factory=Event)
     answers: int = 0
     wrong: list[object] = field(factory=list)
@@ -75,12 +82,15 @@ class Clients:
                 self._ask(connection)
 
     def _connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.registry.port, timeout=PATIENCE)
+        where = ("127.0.0.1", self.registry.port)
+        if self.tls is not None:
+            return http.client.HTTPSConnection(*where, timeout=PATIENCE, context=self.tls)
+        return http.client.HTTPConnection(*where, timeout=PATIENCE)
 
     def _ask(self, connection: http.client.HTTPConnection) -> bool:
         """Whether the answer says that it is the last one on its connection."""
         try:
-            connection.request("GET", "/v1/products?limit=1", headers=self.headers)
+            connection.request("GET", self.path, headers=self.headers)
             answer = connection.getresponse()
             answer.read()
         except (OSError, http.client.HTTPException) as error:
@@ -90,6 +100,21 @@ class Clients:
         if answer.status != 200:
             self.wrong.append(answer.status)
         return answer.will_close
+
+
+def ask_while_all_are_replaced(clients: Clients, rounds: int) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        working = [threads.submit(work) for work in (clients.stay, clients.come_and_go) for _ in range(4)]
+        try:
+            eventually(lambda: clients.answers > 50, "clients are answered")
+            for _ in range(rounds):
+                before = clients.answers
+                replace_all(clients.registry)
+                eventually(lambda: clients.answers > before + 50, "clients are answered")  # noqa: B023
+        finally:
+            clients.over.set()
+        for each in working:
+            each.result()
 
 
 def replace_all(registry: Registry) -> None:
@@ -102,18 +127,7 @@ def replace_all(registry: Registry) -> None:
 def test_no_request_is_lost(workers: Registry) -> None:
     """Neither on connections that stay open nor on new ones, however often all are replaced."""
     clients = Clients(workers, {"Authorization": workers.admin.authorization})
-    with ThreadPoolExecutor(8) as threads:
-        working = [threads.submit(work) for work in (clients.stay, clients.come_and_go) for _ in range(4)]
-        try:
-            eventually(lambda: clients.answers > 50, "clients are answered")
-            for _ in range(ROUNDS):
-                before = clients.answers
-                replace_all(workers)
-                eventually(lambda: clients.answers > before + 50, "clients are answered")  # noqa: B023
-        finally:
-            clients.over.set()
-        for each in working:
-            each.result()
+    ask_while_all_are_replaced(clients, ROUNDS)
     assert clients.wrong == []
     ends = [value for (name, _), value in figures(workers).items() if name == "keygenreg_web_process_ends_total"]
     assert ends == [0]
@@ -173,22 +187,43 @@ def test_the_access_log_is_opened_again(workers: Registry) -> None:
     assert moved.stat().st_size == size
 
 
+@contextmanager
+def started_by(registry: Registry, *command: str, **env: str) -> Iterator[None]:
+    """The registry as the process of another command, instead of its own."""
+    assert registry.stop() == 0
+    options = ["--data-dir", str(registry.data_dir), "--port", str(registry.port), "--workers", str(WORKERS)]
+    environment = os.environ | registry.env | env
+    with registry.log.open("ab") as log:
+        registry.process = subprocess.Popen([*command, *options], stdout=log, stderr=log, env=environment)
+    try:
+        eventually(lambda: len(started(registry)) == WORKERS, "all of them answer")
+        yield
+    finally:
+        registry.stop()
+
+
+def test_no_request_is_lost_over_tls(workers: Registry, tmp_path: Path) -> None:
+    """Though a handshake may be half done when its web process is replaced, and a session begun with another one."""
+    certificate, key = new_certificate()
+    (tmp_path / "certificate.pem").write_bytes(certificate)
+    (tmp_path / "key.pem").write_bytes(key)
+    context = ssl.create_default_context(cadata=certificate.decode())
+    clients = Clients(workers, {}, "/v1/ping", context)
+    files = {
+        "KEYGENREG_SERVER_TLS_CERTIFICATE": str(tmp_path / "certificate.pem"),
+        "KEYGENREG_SERVER_TLS_KEY": str(tmp_path / "key.pem"),
+    }
+    with started_by(workers, sys.executable, "-m", "keygenreg", "serve", **files):
+        ask_while_all_are_replaced(clients, 1)
+    assert clients.wrong == []
+
+
 def test_under_twistd(workers: Registry) -> None:
     """Which has handlers of its own for other signals."""
-    assert workers.stop() == 0
-    command = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()", "-n", "--pidfile=", "keygenreg"]
-    options = ["--data-dir", str(workers.data_dir), "--port", str(workers.port), "--workers", str(WORKERS)]
-    with workers.log.open("ab") as log:
-        process = subprocess.Popen([*command, *options], stdout=log, stderr=log, env=os.environ | workers.env)
-    try:
-        eventually(lambda: len(started(workers)) == WORKERS, "all of them answer")
-        before = started(workers)
-        process.send_signal(signal.SIGHUP)
-        eventually(lambda: len(started(workers) - before) == WORKERS, "there are new ones")
+    twistd = (sys.executable, "-c", "from twisted.scripts.twistd import run; run()", "-n", "--pidfile=", "keygenreg")
+    with started_by(workers, *twistd):
+        replace_all(workers)
         assert workers.admin.get("/products?limit=1").status == 200
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
 
 
 def test_a_single_web_process_opens_its_log_again_and_runs_on(workers: Registry) -> None:
