@@ -39,7 +39,8 @@ def shown(listing: Listing, policy: Policy) -> Shown:
     if not pieces:
         raise NotFound(f"The package {name} has no versions that can be installed.")
     if policy.cooldown:
-        pieces = {text: piece for text, piece in pieces.items() if policy.old_enough(name, piece.published)}
+        published = packument.published
+        pieces = {text: piece for text, piece in pieces.items() if policy.old_enough(name, published.get(text))}
     if not pieces:
         raise Denied(f"All of {name} is too young: this registry waits before it passes new files through.", "COOLDOWN")
     return Shown(packument, pieces, tags_of(pieces, packument.tags))
@@ -86,7 +87,8 @@ def _closed(piece: Piece, media_type: str, tarball_url: TarballUrl) -> tuple[byt
 
 def _times(found: Shown) -> dict[str, str]:
     """Only where upstream tells any, and only of versions that are shown."""
-    published = {version: piece.time for version, piece in found.pieces.items() if piece.time is not None}
+    times = found.packument.times
+    published = {version: times[version] for version in found.pieces if version in times}
     if not published:
         return {}
     around = {"created": found.packument.created, "modified": found.packument.modified}

@@ -15,20 +15,16 @@ from keygenreg.domain.version import Version, parse_version
 from keygenreg.engines.npm.versions import LATEST
 
 
-@frozen(kw_only=True)
+@frozen
 class Piece:
     """
     One version. Its JSON ends where the URL of the tarball and two closing braces follow.
 
-    :ivar key: of its tarball in the listing's files.
     :ivar short: what the abbreviated document says of it. :ivar full: the other one; empty where only the abbreviated
         one is kept.
     """
 
     version: str
-    key: str
-    published: datetime | None
-    time: str | None
     short: bytes
     full: bytes = b""
 
@@ -38,6 +34,7 @@ class Packument:
     """
     :ivar pieces: by version, in upstream's order.
     :ivar tags: version by tag, of versions that are there.
+    :ivar published: by version, as far as upstream tells. :ivar times: the same as API times.
     :ivar created, modified: as API times.
     :ivar about: further members of the full document, as JSON.
     """
@@ -45,6 +42,8 @@ class Packument:
     name: str
     pieces: Mapping[str, Piece] = field(factory=dict)
     tags: Mapping[str, str] = field(factory=dict)
+    published: Mapping[str, datetime] = field(factory=dict)
+    times: Mapping[str, str] = field(factory=dict)
     created: str | None = None
     modified: str | None = None
     about: Mapping[str, bytes] = field(factory=dict)

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from keygenreg.engines.npm.documents import ABBREVIATED, INSTALL_V1, OF_LATEST
 from keygenreg.engines.npm.integrity import read_integrity, write_integrity
+from keygenreg.engines.npm.json_reader import JsonReader
 from keygenreg.engines.npm.package_json import runs_scripts
 from keygenreg.engines.npm.packument import Packument, Piece
 from keygenreg.engines.npm.paths import tarball_name
@@ -28,11 +29,12 @@ FULL, SHORT = "full", "abbreviated"
 _MOST_VERSIONS = 100_000
 _LONGEST_URL = 4096
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,255}", re.ASCII)
-_TAG = re.compile(r"[^\s/]{1,256}")
+_TAG = re.compile(r"[^\s/\ud800-\udfff]{1,256}")
 _SHA1 = re.compile(r"[0-9a-fA-F]{40}", re.ASCII)
 
 # Of the package, what its vendor says; not what upstream keeps for itself (_rev, _attachments, users).
 _ABOUT = (*OF_LATEST, "readme", "readmeFilename")
+_READ = frozenset({"name", "dist-tags", "time", "modified", *_ABOUT})
 # Of a version, all of its package.json, and these of what upstreams add below names with an underscore.
 _KEPT = frozenset({"_hasShrinkwrap", "_npmUser", "_npmVersion", "_nodeVersion"})
 # Signatures are over name, version and integrity, which stay; where attestations are is upstream's to say.
@@ -43,15 +45,14 @@ _OF_DIST = ("fileCount", "unpackedSize", "signatures", "attestations")
 class _Tarball:
     """What a version states of its file, checked; ``hashes`` are those of both ways to state them."""
 
-    stated: dict[str, Any]
     url: str
     integrity: dict[str, str]
     shasum: str | None
     hashes: dict[str, str]
 
-    def dist(self) -> dict[str, Any]:
+    def dist(self, stated: dict[str, Any]) -> dict[str, Any]:
         """Hashes as they will be checked, and what else of upstream's counts for the same bytes here."""
-        dist = {member: self.stated[member] for member in _OF_DIST if member in self.stated}
+        dist = {member: stated[member] for member in _OF_DIST if member in stated}
         if self.shasum is not None:
             dist["shasum"] = self.shasum
         if self.integrity:
@@ -100,54 +101,86 @@ class NpmUpstream:
         return JSON if variant == FULL else f"{INSTALL_V1}; q=1.0, {JSON}; q=0.8, */*"
 
     def read(self, body: bytes, *, headers: Mapping[str, str], url: str, name: str, variant: str) -> Listing:
-        stated = _package(body, name)
-        times = _object(stated.get("time"))
-        page = _Page(url)
-        pieces: dict[str, Piece] = {}
-        files: dict[str, RemoteFile] = {}
-        for version, manifest in _versions(stated).items():
-            tarball = _tarball(manifest, page) if _VERSION.fullmatch(version) else None
-            if tarball is None:
+        reading = _Reading(name, url, full=variant == FULL)
+        try:
+            reading.read(body)
+        except ValueError:
+            raise Unusable("it is no JSON, or too deeply nested") from None
+        return reading.listing()
+
+
+class _Reading:
+    """One document, while it is read."""
+
+    def __init__(self, name: str, url: str, *, full: bool) -> None:
+        self._name = name
+        self._page = _Page(url)
+        self._full = full
+        self._stated: dict[str, Any] = {}
+        self._pieces: dict[str, Piece] | None = None
+        self._tarballs: dict[str, _Tarball] = {}
+
+    def read(self, body: bytes) -> None:
+        """
+        :raises ValueError: it is no JSON. Unusable: it is too large.
+        """
+        reader = JsonReader(body)
+        if not reader.at_object():
+            raise Unusable("it is no object")
+        for member in reader.members():
+            # Of equal members the last counts.
+            if member == "versions":
+                self._pieces = None
+            if member == "versions" and reader.at_object():
+                self._pieces = self._versions(reader)
                 continue
-            uploaded = _time(times.get(version))
-            piece = _piece(version, manifest, tarball, uploaded, name, full=variant == FULL)
+            value = reader.value()
+            if member in _READ:
+                self._stated[member] = value
+        reader.end()
+
+    def _versions(self, reader: JsonReader) -> dict[str, Piece]:
+        pieces: dict[str, Piece] = {}
+        for count, version in enumerate(reader.members(), 1):
+            if count > _MOST_VERSIONS:
+                raise Unusable(f"it lists more than {_MOST_VERSIONS} versions")
+            manifest = reader.value()
+            pieces.pop(version, None)
+            tarball = _tarball(manifest, self._page) if _VERSION.fullmatch(version) else None
+            piece = tarball and _piece(version, manifest, tarball, self._name, full=self._full)
             if piece is not None:
                 pieces[version] = piece
-                files[piece.key] = RemoteFile(
-                    key=piece.key, url=tarball.url, hashes=tarball.hashes, uploaded=uploaded
-                )
+                self._tarballs[version] = tarball
+        return pieces
+
+    def listing(self) -> Listing:
+        """:raises Unusable: it is not the document of the package."""
+        stated, pieces = self._stated, self._pieces
+        if stated.get("name", self._name) != self._name:
+            raise Unusable("it is the document of another package")
+        times = _object(stated.get("time"))
+        if pieces is None:
+            if "unpublished" not in times:
+                raise Unusable("it lists no versions")
+            pieces = {}
+        published = {version: moment for version in pieces if (moment := _time(times.get(version))) is not None}
         document = Packument(
-            name=name,
+            name=self._name,
             pieces=pieces,
             tags=_tags(stated.get("dist-tags"), pieces),
-            created=_time_text(_time(times.get("created"))),
-            modified=_time_text(_time(times.get("modified", stated.get("modified")))),
-            about=dict(_about(stated)) if variant == FULL else {},
+            published=published,
+            times={version: api_time(moment) for version, moment in published.items()},
+            created=_time_text(times.get("created")),
+            modified=_time_text(times.get("modified", stated.get("modified"))),
+            about=dict(_about(stated)) if self._full else {},
         )
-        return Listing(document=document, files=files)
+        return Listing(document=document, files=dict(self._files(document)))
 
-
-def _package(body: bytes, name: str) -> dict[str, Any]:
-    try:
-        stated = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise Unusable("it is no JSON, or too deeply nested") from None
-    if not isinstance(stated, dict):
-        raise Unusable("it is no object")
-    if stated.get("name", name) != name:
-        raise Unusable("it is the document of another package")
-    return stated
-
-
-def _versions(stated: dict[str, Any]) -> dict[str, Any]:
-    versions = stated.get("versions")
-    if versions is None and "unpublished" in _object(stated.get("time")):
-        return {}
-    if not isinstance(versions, dict):
-        raise Unusable("it lists no versions")
-    if len(versions) > _MOST_VERSIONS:
-        raise Unusable(f"it lists more than {_MOST_VERSIONS} versions")
-    return versions
+    def _files(self, document: Packument) -> Iterator[tuple[str, RemoteFile]]:
+        for version in document.pieces:
+            tarball, key = self._tarballs[version], tarball_name(self._name, version)
+            uploaded = document.published.get(version)
+            yield key, RemoteFile(key=key, url=tarball.url, hashes=tarball.hashes, uploaded=uploaded)
 
 
 def _tarball(manifest: Any, page: _Page) -> _Tarball | None:
@@ -161,7 +194,7 @@ def _tarball(manifest: Any, page: _Page) -> _Tarball | None:
     contradictory = shasum not in (None, hashes.get("sha1"))
     if contradictory or (not hashes and (dist.get("integrity") or dist.get("shasum"))):
         return None
-    return _Tarball(dist, url, integrity, shasum, hashes)
+    return _Tarball(url, integrity, shasum, hashes)
 
 
 def _shasum(dist: dict[str, Any]) -> str | None:
@@ -169,9 +202,7 @@ def _shasum(dist: dict[str, Any]) -> str | None:
     return stated.lower() if isinstance(stated, str) and _SHA1.fullmatch(stated) else None
 
 
-def _piece(
-    version: str, manifest: dict[str, Any], tarball: _Tarball, published: datetime | None, name: str, *, full: bool
-) -> Piece | None:
+def _piece(version: str, manifest: dict[str, Any], tarball: _Tarball, name: str, *, full: bool) -> Piece | None:
     """A version's pieces; None where it cannot be written down again, such as for its depth."""
     members = {key: value for key, value in manifest.items() if key[:1] != "_" or key in _KEPT}
     members |= {"name": name, "version": version, "_id": f"{name}@{version}"}
@@ -182,16 +213,9 @@ def _piece(
     short = {member: members[member] for member in ABBREVIATED if member in members}
     if "hasInstallScript" not in short and runs_scripts(manifest, has_binding_gyp=manifest.get("gypfile") is True):
         short["hasInstallScript"] = True
-    dist = tarball.dist()
+    dist = tarball.dist(_object(manifest["dist"]))
     try:
-        return Piece(
-            version=version,
-            key=tarball_name(name, version),
-            published=published,
-            time=_time_text(published),
-            short=_open_ended(short, dist),
-            full=_open_ended(members, dist) if full else b"",
-        )
+        return Piece(version, _open_ended(short, dist), _open_ended(members, dist) if full else b"")
     except TypeError:
         return None
 
@@ -226,7 +250,8 @@ def _time(stated: Any) -> datetime | None:
         return None
 
 
-def _time_text(moment: datetime | None) -> str | None:
+def _time_text(stated: Any) -> str | None:
+    moment = _time(stated)
     return None if moment is None else api_time(moment)
 
 

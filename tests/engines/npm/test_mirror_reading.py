@@ -247,6 +247,18 @@ class TestUnusable:
         assert list(ours["versions"]) == ["1.0.0"] and ours["license"] == "MIT" and "readme" not in ours
 
 
+    @pytest.mark.parametrize("odd", ['"\\ud800"', "123456789012345678901234567890", "1e999"])
+    def test_what_other_readers_stumble_over_is_left_out_or_made_harmless(self, odd: str):
+        """Halves of characters, and numbers that few can hold."""
+        good = json.dumps(manifest())
+        tags = '{"latest": "1.0.0", "\\udc00": "1.0.0"}'
+        versions = '{"1.0.0": %s, "2.0.0": {"a": %s, "dist": {"tarball": "a"}}}' % (good, odd)  # noqa: UP031
+        ours = shown(f'{{"versions": {versions}, "dist-tags": {tags}, "readme": {odd}}}'.encode())
+        assert ours["dist-tags"] == {"latest": "1.0.0"}
+        for found in (ours, ours["versions"].get("2.0.0", {})):
+            assert found.get("readme", found.get("a")) is None
+
+
 class TestTags:
     def test_tags_of_what_is_not_shown_are_left_out(self):
         tags = {"latest": "9.9.9", "next": "8.0.0", "old": "1.0.0", "x": 1, "a b": "1.0.0"}
