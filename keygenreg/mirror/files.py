@@ -229,10 +229,10 @@ class Files:
             problem = failure
             self.figures.failed(key.engine, failure.word)
             tell = _log.error if is_wrong(failure) else _log.warn
-            tell("{engine} file {url} cannot be had: {why}", engine=key.engine, url=file.remote.url, why=failure.detail)
+            tell("{engine} file {url} cannot be had: {why}", engine=key.engine, url=_shown(file), why=failure.detail)
         except Failure as failure:
             problem = failure
-            _log.warn("{url} is not kept: {why}", url=file.remote.url, why=failure.detail)
+            _log.warn("{url} is not kept: {why}", url=_shown(file), why=failure.detail)
         except BaseException as failure:
             problem = failure
             raise
@@ -275,6 +275,11 @@ class Files:
 
         if not await self.database.transact(work):
             raise NotFound(f"The name {key.name!r} belongs to this registry.")
+
+
+def _shown(file: ArrivingFile) -> str:
+    """Where a file comes from, for the log: without a query, which may be a secret."""
+    return file.remote.url.partition("?")[0]
 
 
 def _too_young(key: FileKey) -> Denied:
