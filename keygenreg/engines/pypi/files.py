@@ -28,14 +28,13 @@ def project_files(
         if file is None or file.filename in seen:
             continue
         seen.add(file.filename)
-        core = row["core_metadata"] or {}
         digest = row["core_digest"]
         found.append(
             ProjectFile(
                 distribution=file,
                 url=url_of(row),
                 hashes=_hashes(row),
-                requires_python=core.get("requires_python"),
+                requires_python=row["requires_python"],
                 yanked=_yanked(row),
                 size=row["size"],
                 upload_time=row["created"],

@@ -31,7 +31,7 @@ FILES = Query(
     "files of a project",
     """SELECT a.id, a.filename, a.checksum, a.metadata, a.created, a.updated, a.permitted, a.release_status,
         coalesce(b.size, a.content_length, a.filesize, 0) AS size, b.sha256, b.sha512, b.sha1, b.md5,
-        r.metadata AS release_metadata, m.metadata AS core_metadata,
+        r.metadata AS release_metadata, m.metadata ->> 'requires_python' AS requires_python,
         CASE WHEN m.content_path = 'METADATA' THEN m.content_digest END AS core_digest
     FROM visible_artifacts a
     JOIN releases r ON r.id = a.release_id
@@ -43,4 +43,13 @@ FILES = Query(
     ) m ON true
     WHERE a.package_id = %(package)s AND a.status = 'UPLOADED'
     ORDER BY a.version_key DESC, a.created DESC, a.ordinal DESC""",
+)
+
+# What the files of one version say of themselves: large, so it is not read with the files of a whole project.
+FACTS = Query(
+    "core metadata of a version",
+    """SELECT m.metadata FROM manifests m JOIN visible_artifacts a ON a.id = m.artifact_id
+    WHERE a.package_id = %(package)s AND a.status = 'UPLOADED' AND a.permitted
+        AND m.content_path IN ('METADATA', 'core-metadata.json') AND m.metadata ->> 'version' = %(version)s
+    ORDER BY m.content_path = 'METADATA' DESC, a.created DESC, a.ordinal DESC LIMIT 1""",
 )

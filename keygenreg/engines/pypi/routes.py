@@ -101,7 +101,7 @@ class PypiRoutes:
         if found is None:
             raise NotFound(f"There is no project {project!r} here.")
         asked = None if version is None else _version(version)
-        described = self._described(exchange, grant, found, asked)
+        described = await self._described(exchange, grant, found, asked)
         if version is None:
             body = project_document(described)
         else:
@@ -174,12 +174,13 @@ class PypiRoutes:
         page = render.project_detail(project, account=_title(grant), representation=representation)
         return _reply(page, public=False).with_headers(*self.mirror.warnings(document))
 
-    def _described(self, exchange: Exchange, grant: Grant, found: Found, version: Version | None) -> Described:
+    async def _described(self, exchange: Exchange, grant: Grant, found: Found, version: Version | None) -> Described:
         wanted = chosen_version(found.project) if version is None else version
-        facts = (row["core_metadata"] for row in found.rows if row["core_metadata"])
-        fitting = (stated for stated in facts if stated.get("version") == str(wanted))
+        row = await self.parts.database.maybe(
+            queries.FACTS, scope=grant.scope, package=found.package["id"], version=str(wanted)
+        )
         url = self._page_url(exchange, grant, found.project.name)
-        return Described(project=found.project, facts=next(fitting, {}), project_url=url)
+        return Described(project=found.project, facts=row["metadata"] if row else {}, project_url=url)
 
     @staticmethod
     def _file_url(exchange: Exchange, row: dict) -> str:
