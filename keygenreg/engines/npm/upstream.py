@@ -9,80 +9,29 @@ from typing import Any
 from urllib.parse import quote
 
 import orjson
-from attrs import frozen
 
 from keygenreg.engines.npm.documents import ABBREVIATED, INSTALL_V1, OF_LATEST
-from keygenreg.engines.npm.integrity import read_integrity, write_integrity
 from keygenreg.engines.npm.json_reader import JsonReader
 from keygenreg.engines.npm.package_json import runs_scripts
 from keygenreg.engines.npm.packument import Packument, Piece
 from keygenreg.engines.npm.paths import tarball_name
+from keygenreg.engines.npm.stated_tarball import Page, StatedTarball, stated_tarball
 from keygenreg.formats.media_types import JSON
 from keygenreg.formats.timestamps import api_time, parse_time
 from keygenreg.mirror.adapter import Listing, RemoteFile, Unusable
-from keygenreg.upstream.addresses import join
-from keygenreg.upstream.failures import Refused
 
 #: The variants. The abbreviated one is a fraction of the size, and says nothing of times.
 FULL, SHORT = "full", "abbreviated"
 
 _MOST_VERSIONS = 100_000
-_LONGEST_URL = 4096
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,255}", re.ASCII)
 _TAG = re.compile(r"[^\s/\ud800-\udfff]{1,256}")
-_SHA1 = re.compile(r"[0-9a-fA-F]{40}", re.ASCII)
 
 # Of the package, what its vendor says; not what upstream keeps for itself (_rev, _attachments, users).
 _ABOUT = (*OF_LATEST, "readme", "readmeFilename")
 _READ = frozenset({"name", "dist-tags", "time", "modified", *_ABOUT})
 # Of a version, all of its package.json, and these of what upstreams add below names with an underscore.
 _KEPT = frozenset({"_hasShrinkwrap", "_npmUser", "_npmVersion", "_nodeVersion"})
-# Signatures are over name, version and integrity, which stay; where attestations are is upstream's to say.
-_OF_DIST = ("fileCount", "unpackedSize", "signatures", "attestations")
-
-
-@frozen
-class _Tarball:
-    """What a version states of its file, checked; ``hashes`` are those of both ways to state them."""
-
-    url: str
-    integrity: dict[str, str]
-    shasum: str | None
-    hashes: dict[str, str]
-
-    def dist(self, stated: dict[str, Any]) -> dict[str, Any]:
-        """Hashes as they will be checked, and what else of upstream's counts for the same bytes here."""
-        dist = {member: stated[member] for member in _OF_DIST if member in stated}
-        if self.shasum is not None:
-            dist["shasum"] = self.shasum
-        if self.integrity:
-            dist["integrity"] = write_integrity(self.integrity)
-        return dist
-
-
-class _Page:
-    """Where a document came from: what its addresses are relative to."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        scheme, _, rest = url.partition("://")
-        own = f"http://{rest.partition('/')[0]}/"
-        self._forgetful = own if scheme == "https" else None
-
-    def absolute(self, tarball: Any) -> str | None:
-        """The URL of a tarball, not judged yet; None where there is none."""
-        if not isinstance(tarball, str) or not 0 < len(tarball) <= _LONGEST_URL:
-            return None
-        url = tarball.partition("#")[0]
-        if not url.startswith(("https://", "http://")):
-            try:
-                url = join(self._url, url)
-            except Refused:
-                return None
-        if self._forgetful and url.startswith(self._forgetful):
-            # Registries behind proxies forget that they are encrypted; npm corrects them as well.
-            return "https" + url.removeprefix("http")
-        return url
 
 
 class NpmUpstream:
@@ -114,11 +63,11 @@ class _Reading:
 
     def __init__(self, name: str, url: str, *, full: bool) -> None:
         self._name = name
-        self._page = _Page(url)
+        self._page = Page(url)
         self._full = full
         self._stated: dict[str, Any] = {}
         self._pieces: dict[str, Piece] | None = None
-        self._tarballs: dict[str, _Tarball] = {}
+        self._tarballs: dict[str, StatedTarball] = {}
 
     def read(self, body: bytes) -> None:
         """
@@ -144,9 +93,11 @@ class _Reading:
         for count, version in enumerate(reader.members(), 1):
             if count > _MOST_VERSIONS:
                 raise Unusable(f"it lists more than {_MOST_VERSIONS} versions")
-            manifest = reader.value()
+            manifest = _object(reader.value())
             pieces.pop(version, None)
-            tarball = _tarball(manifest, self._page) if _VERSION.fullmatch(version) else None
+            if not _VERSION.fullmatch(version):
+                continue
+            tarball = stated_tarball(_object(manifest.get("dist")), self._page)
             piece = tarball and _piece(version, manifest, tarball, self._name, full=self._full)
             if piece is not None:
                 pieces[version] = piece
@@ -183,26 +134,7 @@ class _Reading:
             yield key, RemoteFile(key=key, url=tarball.url, hashes=tarball.hashes, uploaded=uploaded)
 
 
-def _tarball(manifest: Any, page: _Page) -> _Tarball | None:
-    """None for a version that cannot be installed, or states hashes that nobody can check."""
-    dist = _object(_object(manifest).get("dist"))
-    url = page.absolute(dist.get("tarball"))
-    if url is None:
-        return None
-    integrity, shasum = read_integrity(dist.get("integrity")), _shasum(dist)
-    hashes = integrity if shasum is None else {"sha1": shasum} | integrity
-    contradictory = shasum not in (None, hashes.get("sha1"))
-    if contradictory or (not hashes and (dist.get("integrity") or dist.get("shasum"))):
-        return None
-    return _Tarball(url, integrity, shasum, hashes)
-
-
-def _shasum(dist: dict[str, Any]) -> str | None:
-    stated = dist.get("shasum")
-    return stated.lower() if isinstance(stated, str) and _SHA1.fullmatch(stated) else None
-
-
-def _piece(version: str, manifest: dict[str, Any], tarball: _Tarball, name: str, *, full: bool) -> Piece | None:
+def _piece(version: str, manifest: dict[str, Any], tarball: StatedTarball, name: str, *, full: bool) -> Piece | None:
     """A version's pieces; None where it cannot be written down again, such as for its depth."""
     members = {key: value for key, value in manifest.items() if key[:1] != "_" or key in _KEPT}
     members |= {"name": name, "version": version, "_id": f"{name}@{version}"}
@@ -213,7 +145,7 @@ def _piece(version: str, manifest: dict[str, Any], tarball: _Tarball, name: str,
     short = {member: members[member] for member in ABBREVIATED if member in members}
     if "hasInstallScript" not in short and runs_scripts(manifest, has_binding_gyp=manifest.get("gypfile") is True):
         short["hasInstallScript"] = True
-    dist = tarball.dist(_object(manifest["dist"]))
+    dist = tarball.dist(manifest["dist"])
     try:
         return Piece(version, _open_ended(short, dist), _open_ended(members, dist) if full else b"")
     except TypeError:

@@ -179,6 +179,8 @@ class TestFiles:
             {"tarball": None},
             {"tarball": ["https://registry.example/a.tgz"]},
             {"tarball": ""},
+            {"tarball": "https://registry.example/\ud800.tgz"},
+            {"tarball": "https://registry.example/a.tgz\r\nX: y"},
             {"tarball": "https://registry.example/" + "a" * 5000},
         ],
         ids=str,
