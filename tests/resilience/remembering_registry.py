@@ -8,8 +8,9 @@ import os
 import random
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ from attrs import define, field, frozen
 from psycopg2.extensions import connection as Connection
 
 from keygenreg.assembly.bootstrap import create_account
+from keygenreg.database.connection_settings import ConnectionSettings
 from keygenreg.database.running import running_database
 from tests.daemon_fixtures import Account, Api, Daemon, basic, fetch
 from tests.engines.npm import tarballs
@@ -30,8 +32,13 @@ from tests.management.customers import KEYS
 from tests.resilience.conftest import PATIENCE, eventually
 
 WORKERS = 2
+SOON = 15.0
+"""Seconds that a notification may take, on a machine that is busy with other tests."""
 _UNTOLD = frozenset({b"date", b"x-request-id"})
 _JSON = "application/vnd.pypi.simple.v1+json"
+#: How many connections hear notifications: they say nothing but this.
+_LISTENING = """SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+    AND (query LIKE '%keygenreg-' || 'echo-%' OR query LIKE 'LISTEN%')"""
 _OFF = {f"KEYGENREG_CACHE_{name}_BYTES": "0" for name in ("ANSWERS", "REPLIES", "BEARERS")}
 
 
@@ -156,7 +163,8 @@ class Twins:
 
     main: Daemon
     oracle: Daemon
-    connection: Connection
+    settings: ConnectionSettings
+    connection: Connection = field(init=False)
     lines: list[Line] = field(factory=list, init=False)
     oracles: Line | None = field(default=None, init=False)
 
@@ -170,8 +178,10 @@ class Twins:
         os.symlink(main.data_dir / "blobs", directory / "oracle/blobs")
         environment = _OFF | {"KEYGENREG_DATABASE_URL": f"postgresql://{login}"}
         oracle = Daemon(directory / "oracle", *shape, env=environment).start()
-        connection = psycopg2.connect(**found.keywords(statement_timeout=30))
-        return cls(main, oracle, connection)
+        return cls(main, oracle, found)
+
+    def __attrs_post_init__(self) -> None:
+        self.connection = self._connect()
 
     def stop(self) -> None:
         self.hang_up()
@@ -255,8 +265,12 @@ class Twins:
 
     def check_soon(self, requests: list[bytes]) -> None:
         """Right once the notifications have arrived."""
+        end = time.monotonic() + SOON
         for request in requests:
-            eventually(lambda asked=request: self.disagreement(asked) is None, f"right: {request.decode()}", 15)
+            while (wrong := self.disagreement(request)) is not None:
+                if time.monotonic() > end:
+                    raise AssertionError(wrong)
+                time.sleep(0.01)
 
     @contextmanager
     def storm(self, requests: list[bytes], wanted: bool) -> Iterator[None]:
@@ -284,12 +298,41 @@ class Twins:
     def deafen(self) -> int:
         """Break every connection over which notifications are heard; how many there were."""
         with self.connection.cursor() as cursor:
-            cursor.execute(
-                """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-                WHERE datname = current_database() AND pid <> pg_backend_pid()
-                AND (query = 'SELECT 1' OR query LIKE 'LISTEN%')"""
-            )
+            cursor.execute(_LISTENING.replace("count(*)", "count(pg_terminate_backend(pid))"))
             return cursor.fetchone()[0]
+
+    @contextmanager
+    def deaf(self) -> Iterator[None]:
+        """No web process hears notifications, for as long as this lasts: the server takes no further connection."""
+        with ExitStack() as held, closing(self._connect()) as keeper:
+            keeper.autocommit = True
+
+            def occupied() -> bool:
+                try:
+                    held.enter_context(closing(self._connect()))
+                except psycopg2.OperationalError:
+                    return True
+                return False
+
+            def listening() -> int:
+                with keeper.cursor() as cursor:
+                    cursor.execute(_LISTENING)
+                    return cursor.fetchone()[0]
+
+            def cut_off() -> bool:
+                if listening():
+                    self.deafen()
+                if not occupied():
+                    return False
+                time.sleep(0.3)  # whoever got in before would say so by now
+                return not listening()
+
+            eventually(occupied, "the server is full")
+            eventually(cut_off, "nobody hears anything")
+            yield
+
+    def _connect(self) -> Connection:
+        return psycopg2.connect(**self.settings.keywords(statement_timeout=30))
 
     @contextmanager
     def without_notifications(self) -> Iterator[None]:

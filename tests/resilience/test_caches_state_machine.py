@@ -362,3 +362,24 @@ def test_each_change_counts_in_the_next_answer(market: Market, kind: str) -> Non
             Changes(market, chosen, market.admin).make(kind)
             twins.check(requests)
     twins.hang_up()
+
+
+def test_nothing_is_remembered_while_nothing_is_heard(market: Market) -> None:
+    """
+    Another daemon's changes show although nobody is told of them, as long as the connections for notifications are
+    gone; and what was remembered before counts no longer when they are back.
+    """
+    twins, chosen = market.twins, random.Random(1)
+    twins.call()
+    requests = [request for _ in range(2) for request in market.requests(chosen)]
+    elsewhere = twins.through_the_oracle(market.admin)
+    twins.warm(requests)
+    with twins.without_notifications():
+        with twins.deaf():
+            for kind in ("yank", "suspend", "distribute", "yank", "distribute"):
+                Changes(market, chosen, elsewhere).make(kind)
+                twins.check_soon(requests)
+            Changes(market, chosen, elsewhere).make("describe")
+        twins.check_soon(requests)
+    twins.warm(requests)
+    twins.hang_up()
