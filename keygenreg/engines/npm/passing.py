@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 from attrs import define
 
 from keygenreg.domain.failures import Failure, Unauthenticated
-from keygenreg.engines.npm import mirrored, paths
+from keygenreg.engines.npm import mirrored, paths, queries
 from keygenreg.engines.npm.documents import INSTALL_V1, Document, rendered
 from keygenreg.engines.npm.lookup import HOW_TO_AUTHENTICATE, Lookup, not_here
 from keygenreg.engines.npm.upstream import FULL, SHORT
@@ -14,6 +16,9 @@ from keygenreg.mirror.mirror import Mirror
 from keygenreg.mirror.policy import Policy
 from keygenreg.web.exchange import Exchange
 from keygenreg.web.reply import BlobReply, Headers
+
+_REMEMBERED = 60
+"""How long it is known which document is at hand, in seconds; a wrong guess costs one more request upstream."""
 
 
 @define(eq=False)
@@ -48,7 +53,7 @@ class PassedOn:
         """The bytes of a version."""
         policy = self._policy(name)
         key = paths.tarball_name(name, version)
-        variant, head = _variant(policy, name, full=False), self.exchange.method == "HEAD"
+        variant, head = await self._variant(policy, name, full=False), self.exchange.method == "HEAD"
         return await self.mirror.reply(
             self.lookup.grant, name, key, variant=variant, head=head, remember=self.exchange.shared
         )
@@ -56,7 +61,8 @@ class PassedOn:
     async def _shown(self, name: str, *, full: bool) -> mirrored.Shown:
         policy = self._policy(name)
         try:
-            document = await self.mirror.document(self.lookup.grant, name, _variant(policy, name, full=full))
+            variant = await self._variant(policy, name, full=full)
+            document = await self.mirror.document(self.lookup.grant, name, variant)
             found = mirrored.shown(document.listing, policy)
         except Failure:
             self.exchange.keep(0)  # what upstream lacks or fails at now, it may have in a moment
@@ -78,7 +84,19 @@ class PassedOn:
         grant.require("package.read")
         return policy
 
+    async def _variant(self, policy: Policy, name: str, *, full: bool) -> str:
+        """
+        Which of upstream's documents is to be read. Times of versions are in the full one only, so whoever waits needs
+        that; else the full one does where it is at hand: most clients ask for one kind only, and then for files.
+        """
+        if full or not policy.old_enough(name, None):
+            return FULL
 
-def _variant(policy: Policy, name: str, *, full: bool) -> str:
-    """Times of versions are in the full document only, so whoever waits needs that."""
-    return FULL if full or not policy.old_enough(name, None) else SHORT
+        async def look() -> str:
+            account, upstream = self.lookup.grant.account.id, policy.upstream
+            row = await self.lookup.database.maybe(
+                queries.VARIANT, account=account, name=name, upstream=upstream, short=SHORT
+            )
+            return SHORT if row is None else row["variant"]
+
+        return await self.exchange.shared(("variant", name, int(time.time() / _REMEMBERED)), look)

@@ -72,6 +72,15 @@ SEARCH = Query(
     ORDER BY lower(p.key) = %(exact)s DESC, p.key LIMIT %(size)s OFFSET %(start)s""",
 )
 
+# One that is fresh, else the smaller one, else whichever there is.
+VARIANT = Query(
+    "which of upstream's documents about a package is at hand",
+    """SELECT variant FROM mirrored_documents
+    WHERE account_id = %(account)s AND engine = 'npm' AND name = %(name)s AND upstream = %(upstream)s
+    ORDER BY fresh_until > now() DESC, variant = %(short)s DESC LIMIT 1""",
+    unscoped="what upstream publishes is the same for all who may use the mirror",
+)
+
 _THE_BEARER = "a bearer's own name"
 #: By type of bearer: who that is, in words.
 NAMES = {

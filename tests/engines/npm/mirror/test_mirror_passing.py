@@ -56,9 +56,16 @@ class TestDocuments:
         assert registry.get(f"{lib.name}/3.0.0").status == 404
         tags = registry.get(f"-/package/{lib.name}/dist-tags").json
         assert tags == {"latest": "1.0.0", "next": "2.0.0-beta.1"}
-        assert lib.asked == 2  # in full, and abbreviated
-        accepted = [seen.headers["accept"] for seen in upstream.requests(lib.path)]
-        assert accepted[0] == "application/json" and accepted[1].startswith(ABBREVIATED)
+        assert lib.asked == 1
+        assert upstream.requests(lib.path)[0].headers["accept"] == "application/json"
+
+    def test_the_smaller_document_is_asked_for_where_it_is_enough(self, registry: Registry, lib: FakePackage):
+        assert registry.document(lib.name).json["versions"]["1.0.0"]["dist"]
+        assert registry.get(f"-/package/{lib.name}/dist-tags").json == {"latest": "1.0.0"}
+        assert registry.tarball(lib.name, "1.0.0").status == 200
+        assert registry.document(lib.name, accept=JSON).json["_id"] == lib.name
+        short, full = lib.upstream.requests(lib.path)
+        assert short.headers["accept"].startswith(ABBREVIATED) and full.headers["accept"] == "application/json"
 
     @pytest.mark.parametrize("accept", [JSON, NPM, "*/*"])
     def test_conditional_requests(self, registry: Registry, lib: FakePackage, accept: str):
@@ -159,9 +166,17 @@ class TestTarballs:
         lib.publish()
         assert registry.tarball(lib.name, "1.0.0").body == b"bytes"
 
-    def test_of_full_and_abbreviated_documents_alike(self, registry: Registry, lib: FakePackage):
+    def test_whoever_reads_full_documents_needs_no_other(self, registry: Registry, lib: FakePackage):
         document = registry.document(lib.name, accept=JSON).json
         assert registry.get(document["versions"]["1.0.0"]["dist"]["tarball"]).status == 200
+        assert registry.versions(lib.name) == ["1.0.0"]
+        assert lib.asked == 1
+        lib.upstream.go_down()
+        registry.grow_old(lib.name, 2 * 3600)
+        try:
+            assert registry.versions(lib.name) == ["1.0.0"]
+        finally:
+            lib.upstream.come_back()
 
 
 class TestAccess:
