@@ -67,16 +67,17 @@ def binary_reply(exchange: Exchange, body: bytes, disposition: str, *, public: b
 
 
 def list_reply(
-    exchange: Exchange, plain: ReadableFile, packed: ReadableFile, validators: Validators, more: Headers
+    exchange: Exchange, plain: ReadableFile, packed: ReadableFile | None, validators: Validators, headers: Headers
 ) -> BlobReply:
     """
     A long list that lies in files, for this caller alone.
 
-    :param packed: it as gzip, for those who take that, unless they ask for a range. :param more: header fields.
+    :param packed: it as gzip, for those who take that, unless they ask for a range.
+    :param headers: its type, and other fields.
     """
-    headers = (("Content-Type", PLAIN_UTF8), ("Cache-Control", _CACHED.format("private")), _VARY, *more)
+    headers += (("Cache-Control", _CACHED.format("private")), _VARY)
     headers += tuple(pair for pair in validators.headers if pair[0] != "Accept-Ranges")  # the edge says that
-    if exchange.header("Range") is None and _takes_gzip(exchange):
+    if packed is not None and exchange.header("Range") is None and _takes_gzip(exchange):
         headers += (("Content-Encoding", "gzip"),)
         return BlobReply(packed.blob(), f"W/{validators.etag}", None, headers)
     return BlobReply(plain.blob(), validators.etag, None, headers)

@@ -7,6 +7,7 @@ memory.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import zlib
 from base64 import b64encode
@@ -20,8 +21,10 @@ from uuid import UUID
 from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
 
+from keygenreg.engines.rubygems import merged_specs
 from keygenreg.engines.rubygems.documents import Validators
 from keygenreg.engines.rubygems.nameless_file import NamelessFile
+from keygenreg.engines.rubygems.ruby_unmarshal import loads
 from keygenreg.engines.rubygems.upstream_versions import Excluded, UpstreamVersions, names_of, passed_on
 from keygenreg.mirror.single_flight import Background, SingleFlight
 
@@ -34,19 +37,24 @@ _SEPARATOR = b"---\n"
 
 @frozen(eq=False)
 class MergedList:
-    """A list, plain and compressed, and what clients know it by."""
+    """A list, plain and, where that makes sense, compressed; and what clients know it by."""
 
     plain: NamelessFile
-    packed: NamelessFile
+    packed: NamelessFile | None
     validators: Validators
+
+    @property
+    def size(self) -> int:
+        """Of the files, in bytes."""
+        return self.plain.size + (0 if self.packed is None else self.packed.size)
 
 
 @frozen
 class ListKey:
     """
     What a list follows from, besides upstream's revision: an account's rules, its claims, and which of its gems the
-    caller sees. ``kind`` is ``versions`` or ``names``, ``claims`` the claimed names, ``local`` a digest of the caller's
-    own lines.
+    caller sees. ``kind`` is ``versions``, ``names`` or one of :data:`merged_specs.KINDS`, ``claims`` the claimed
+    names, ``local`` a digest of the caller's own lines.
     """
 
     account: UUID
@@ -83,7 +91,7 @@ class MergedLists:
         """
         The list for a key.
 
-        :param local: lines of ours, or names, one a line.
+        :param local: lines of ours; names, one a line; or an older index, compressed.
         :param revision: of ``upstream``.
         :param allowed: as of :class:`Excluded`; the same for all of the account.
         """
@@ -103,25 +111,32 @@ class MergedLists:
     def _keep(self, key: ListKey, revision: UUID, made: MergedList) -> None:
         self._forget(key)
         self._kept[key] = (revision, made)
-        self._size += _size(made)
+        self._size += made.size
         while self._size > MOST_KEPT and len(self._kept) > 1:
             self._forget(next(iter(self._kept)))
 
     def _forget(self, key: ListKey) -> None:
         found = self._kept.pop(key, None)
         if found is not None:
-            self._size -= _size(found[1])
-
-
-def _size(made: MergedList) -> int:
-    return made.plain.size + made.packed.size
+            self._size -= found[1].size
 
 
 def _made(folder: Path, kind: str, local: bytes, upstream: UpstreamVersions, excluded: Excluded) -> MergedList:
     lines = passed_on(upstream.lines.lines(), excluded)
+    if kind in merged_specs.KINDS:
+        return _made_specs(folder, kind, local, NamelessFile.written(folder, lines))
     if kind == "names":
         return written(folder, merged_names(local, lines))
     return written(folder, chain((upstream.head, _SEPARATOR, local), lines))
+
+
+def _made_specs(folder: Path, kind: str, local: bytes, lines: NamelessFile) -> MergedList:
+    own = merged_specs.local_triples(loads(gzip.decompress(local)))
+
+    def triples() -> Iterator[merged_specs.Triple]:
+        return chain(own, merged_specs.KINDS[kind](merged_specs.upstream_triples(lines.lines)))
+
+    return written(folder, _packed(merged_specs.marshalled(triples)), textual=False)
 
 
 def merged_names(local: bytes, lines: Iterable[bytes]) -> list[bytes]:
@@ -130,8 +145,12 @@ def merged_names(local: bytes, lines: Iterable[bytes]) -> list[bytes]:
     return [_SEPARATOR, "\n".join(found).encode(), b"\n"]
 
 
-def written(folder: Path, pieces: Iterable[bytes]) -> MergedList:
-    """A list of these pieces. Takes a while; in a thread."""
+def written(folder: Path, pieces: Iterable[bytes], *, textual: bool = True) -> MergedList:
+    """
+    A list of these pieces. Takes a while; in a thread.
+
+    :param textual: whether it is worth compressing.
+    """
     md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
 
     def noted() -> Iterator[bytes]:
@@ -141,7 +160,7 @@ def written(folder: Path, pieces: Iterable[bytes]) -> MergedList:
             yield piece
 
     plain = NamelessFile.written(folder, noted())
-    packed = NamelessFile.written(folder, _packed(plain.pieces()))
+    packed = NamelessFile.written(folder, _packed(plain.pieces())) if textual else None
     return MergedList(plain, packed, Validators.told(md5.hexdigest(), b64encode(sha256.digest()).decode("ascii")))
 
 

@@ -16,12 +16,13 @@ from keygenreg.engines.rubygems.merged_lists import ListKey, MergedLists
 from keygenreg.engines.rubygems.upstream import SPECIFICATION, VERSIONS, gem_file
 from keygenreg.engines.rubygems.upstream_info import LABEL, LONGEST_LABEL, Info
 from keygenreg.formats.content_disposition import attachment
+from keygenreg.formats.media_types import OCTET_STREAM, PLAIN_UTF8
 from keygenreg.mirror.document import MirroredDocument
 from keygenreg.mirror.failures import BadUpstream
 from keygenreg.mirror.mirror import Mirror
 from keygenreg.mirror.policy import Policy
 from keygenreg.web.exchange import Exchange
-from keygenreg.web.reply import BlobReply, Reply
+from keygenreg.web.reply import BlobReply, Headers, Reply
 
 #: A file's name may be read in several ways, as names and platforms both have dashes; so many are tried.
 _MOST_READINGS = 4
@@ -58,7 +59,7 @@ class PassedOn:
         """
         A list of all gems, the caller's own among them.
 
-        :param kind: ``versions`` or ``names``. :param local: lines of those, or names, one a line.
+        :param kind: as of :class:`ListKey`. :param local: as for :meth:`MergedLists.get`.
         """
         self.exchange.keep(0)
         try:
@@ -70,8 +71,11 @@ class PassedOn:
         own = hashlib.md5(local, usedforsecurity=False).hexdigest()
         key = ListKey(self.grant.account.id, kind, row["names"], own)
         found = await self.lists.get(key, local, document.listing.document, document.revision, self._allowed)
-        warnings = self.mirror.warnings(document)
-        return list_reply(self.exchange, found.plain, found.packed, found.validators, warnings)
+        headers: Headers = (("Content-Type", PLAIN_UTF8),)
+        if found.packed is None:
+            headers = (("Content-Type", OCTET_STREAM), ("Content-Disposition", attachment(kind)))
+        headers += self.mirror.warnings(document)
+        return list_reply(self.exchange, found.plain, found.packed, found.validators, headers)
 
     async def info(self, name: str) -> Reply:
         """One gem's versions."""

@@ -103,19 +103,19 @@ class RubyGemsRoutes:
 
     @app.route("/specs.4.8.gz", methods=_READS)
     @answers(as_reply)
-    async def specs(self, exchange: Exchange) -> Reply:
+    async def specs(self, exchange: Exchange) -> Reply | BlobReply:
         """Every version that is no prerelease."""
         return await self._specs(exchange, "specs.4.8.gz")
 
     @app.route("/latest_specs.4.8.gz", methods=_READS)
     @answers(as_reply)
-    async def latest_specs(self, exchange: Exchange) -> Reply:
+    async def latest_specs(self, exchange: Exchange) -> Reply | BlobReply:
         """The highest of each gem and platform."""
         return await self._specs(exchange, "latest_specs.4.8.gz")
 
     @app.route("/prerelease_specs.4.8.gz", methods=_READS)
     @answers(as_reply)
-    async def prerelease_specs(self, exchange: Exchange) -> Reply:
+    async def prerelease_specs(self, exchange: Exchange) -> Reply | BlobReply:
         """
         Every prerelease. Nobody is asked for a key here: gem looks here first, and says why only of the others.
         """
@@ -161,13 +161,16 @@ class RubyGemsRoutes:
         await exchange.find_account()
         raise NotAllowed(_HOW_TO_PUBLISH)
 
-    async def _specs(self, exchange: Exchange, name: str, *, challenging: bool = True) -> Reply:
+    async def _specs(self, exchange: Exchange, name: str, *, challenging: bool = True) -> Reply | BlobReply:
         exchange.keep()
         lookup = await self._lookup(exchange)
         stamp = await lookup.stamp()
-        if not stamp and challenging:
-            await self._require_credentials(lookup, self._passed(exchange, lookup))
+        passed = self._passed(exchange, lookup)
+        if not stamp and challenging and not passed.open:
+            await self._require_credentials(lookup, passed)
         body = await self._indexes.specs(lookup, stamp, name)
+        if passed.open:
+            return await passed.all(name, body)
         return binary_reply(exchange, body, attachment(name), public=lookup.grant.bearer is None)
 
     def _passed(self, exchange: Exchange, lookup: Lookup) -> PassedOn:

@@ -90,29 +90,29 @@ class _Writer:
 
     def _integer(self, value: int) -> None:
         if -(2**30) <= value < 2**30:
-            self.pieces.append(b"i" + _packed(value))
+            self.pieces.append(b"i" + packed(value))
             return
         self._count += 1
         magnitude = abs(value)
         shorts = (magnitude.bit_length() + 15) // 16
         sign = b"-" if value < 0 else b"+"
-        self.pieces.append(b"l" + sign + _packed(shorts) + magnitude.to_bytes(shorts * 2, "little"))
+        self.pieces.append(b"l" + sign + packed(shorts) + magnitude.to_bytes(shorts * 2, "little"))
 
     def _plain(self, value: Any, depth: int) -> None:
         if isinstance(value, str):
-            self.pieces.append(b'I"' + _counted(value.encode("utf-8", "surrogateescape")) + _packed(1))
+            self.pieces.append(b'I"' + counted(value.encode("utf-8", "surrogateescape")) + packed(1))
             self._symbol("E")
             self.pieces.append(b"T")
         elif isinstance(value, bytes):
-            self.pieces.append(b'"' + _counted(value))
+            self.pieces.append(b'"' + counted(value))
         elif isinstance(value, float):
-            self.pieces.append(b"f" + _counted(_float_text(value)))
+            self.pieces.append(b"f" + counted(_float_text(value)))
         elif isinstance(value, (list, tuple)):
-            self.pieces.append(b"[" + _packed(len(value)))
+            self.pieces.append(b"[" + packed(len(value)))
             for each in value:
                 self.write(each, depth - 1)
         elif isinstance(value, dict):
-            self.pieces.append(b"{" + _packed(len(value)))
+            self.pieces.append(b"{" + packed(len(value)))
             for pair in value.items():
                 self.write(pair[0], depth - 1)
                 self.write(pair[1], depth - 1)
@@ -122,11 +122,11 @@ class _Writer:
     def _object(self, value: RubyObject | UserMarshal | UserDump, depth: int) -> None:
         known = self._objects.get(id(value))
         if known is not None:
-            self.pieces.append(b"@" + _packed(known))
+            self.pieces.append(b"@" + packed(known))
         elif isinstance(value, UserDump):
             self.pieces.append(b"Iu" if value.variables else b"u")
             self._symbol(value.class_name)
-            self.pieces.append(_counted(value.data))
+            self.pieces.append(counted(value.data))
             if value.variables:
                 self._variables(value.variables, depth)
             # Ruby counts such an object after the variables of its bytes.
@@ -145,7 +145,7 @@ class _Writer:
         self._count += 1
 
     def _variables(self, variables: Mapping[str, Any], depth: int) -> None:
-        self.pieces.append(_packed(len(variables)))
+        self.pieces.append(packed(len(variables)))
         for name, each in variables.items():
             self._symbol(name)
             self.write(each, depth - 1)
@@ -153,15 +153,15 @@ class _Writer:
     def _symbol(self, name: str) -> None:
         known = self._symbols.get(name)
         if known is not None:
-            self.pieces.append(b";" + _packed(known))
+            self.pieces.append(b";" + packed(known))
             return
         if not name.isascii():
             raise MarshalError("a symbol has ASCII characters only")
         self._symbols[name] = len(self._symbols)
-        self.pieces.append(b":" + _counted(name.encode("ascii")))
+        self.pieces.append(b":" + counted(name.encode("ascii")))
 
 
-def _packed(number: int) -> bytes:
+def packed(number: int) -> bytes:
     """An integer as Ruby counts with: one byte for small ones, else how many bytes, and those."""
     if number == 0:
         return b"\x00"
@@ -173,8 +173,8 @@ def _packed(number: int) -> bytes:
     return bytes([length if number > 0 else 256 - length]) + (number % (1 << 8 * length)).to_bytes(length, "little")
 
 
-def _counted(data: bytes) -> bytes:
-    return _packed(len(data)) + data
+def counted(data: bytes) -> bytes:
+    return packed(len(data)) + data
 
 
 def _float_text(value: float) -> bytes:
