@@ -90,6 +90,8 @@ class Edge:
             except Failure as failure:
                 failed = failure
                 reply = with_failure_headers(exchange, failure, failure_form(exchange, failure))
+            finally:
+                keeping.ended()
             reply = self.complete(exchange, reply)
             request.keeping = await keeping.permission(exchange, failed)
             return reply if finish is None else finish(exchange, reply)

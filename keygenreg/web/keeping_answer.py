@@ -59,6 +59,7 @@ class KeepingAnswer:
     _viewer: Grant | None = field(default=None, init=False)
     _key: Hashable = field(default=None, init=False)
     _key_bytes: int = field(default=0, init=False)
+    _making: bool = field(default=False, init=False)
     _fields: set[str] = field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -93,6 +94,7 @@ class KeepingAnswer:
         """
         if not self._allowed or not self.memory.generations.heard:
             return
+        self.ended()
         view = await self.view(grant)
         self.lasts_until(view.until)
         self._judged = True
@@ -103,7 +105,12 @@ class KeepingAnswer:
         engine = exchange.request.engine
         self._key = (engine, exchange.origin, exchange.method, exchange.raw_target, fields, view.key)
         self._key_bytes = view.size + len(exchange.raw_target) + sum(_CHARACTER * len(text or "") for text in fields)
-        kept = self.memory.replies.find(self._key, self.now)
+        replies = self.memory.replies
+        kept = replies.find(self._key, self.now)
+        if kept is None:
+            # Of many who ask at once, one makes it. Who has waited in vain makes it too, and holds up nobody.
+            self._making = await replies.turn(self._key)
+            kept = None if self._making else replies.find(self._key, self.now)
         if kept is not None:
             self._key = None
             self.lasts_until(kept.until)
@@ -137,6 +144,12 @@ class KeepingAnswer:
             return await self.memory.replies.views.confirm(exchange.grant, self.guard, self._view)
         except Failure:
             return False  # the answer is good all the same
+
+    def ended(self) -> None:
+        """The handler has ended, however it did."""
+        if self._making:
+            self._making = False
+            self.memory.replies.made(self._key)
 
     async def made(self, exchange: Exchange, reply: Reply | BlobReply) -> None:
         """The handler has made a reply; it is kept for others where it may be."""

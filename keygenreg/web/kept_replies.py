@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from typing import Any
 
 from attrs import define, field, frozen
+from twisted.internet.defer import Deferred
 
 from keygenreg.access.views import Views
 from keygenreg.caches.bounded import BoundedCache
@@ -58,6 +59,7 @@ class KeptReplies:
     views: Views
     limit: int
     _kept: BoundedCache[Hashable, Kept] = field(init=False)
+    _making: dict[Hashable, set[Deferred[None]]] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._kept = BoundedCache(self.limit)
@@ -74,6 +76,28 @@ class KeptReplies:
             return kept
         self._kept.forget(key)
         return None
+
+    async def turn(self, key: Hashable) -> bool:
+        """
+        Whether the caller is to make what is under a key, and to call :meth:`made` when it has ended, however it did.
+        Else somebody else was making it, and has ended now.
+        """
+        waiting = self._making.get(key)
+        if waiting is None:
+            self._making[key] = set()
+            return True
+        turn: Deferred[None] = Deferred()
+        waiting.add(turn)
+        try:
+            await turn
+        finally:
+            waiting.discard(turn)
+        return False
+
+    def made(self, key: Hashable) -> None:
+        """Let those go on who waited in :meth:`turn`."""
+        for turn in list(self._making.pop(key)):
+            turn.callback(None)
 
     def remember(self, key: Hashable, kept: Kept, size: int) -> None:
         """
