@@ -163,6 +163,32 @@ class TestList:
         assert registry.get("names").body == b"---\n\n"
 
 
+class TestOlderIndexes:
+    def test_have_the_callers_own_and_upstreams(self, source: FakeSource, registry: Registry, store: Store):
+        lib = FakeGem(source)
+        for version in ("1.0.0", "1.10.0", "1.9.0", "2.0.0.pre.1"):
+            lib.add(version)
+        lib.publish()
+        source.lines.append(f"{lib.name} -1.10.0,1.9.0-java {'0' * 32}")
+        other = FakeGem(source, "kestrel")
+        other.add("9.9.9")
+        other.publish()
+        store.publish("1.0.0")
+        store.publish("2.0.0-rc.1")
+        own, gem = "kestrel", lib.name
+        assert store.specs("specs.4.8.gz") == [
+            (own, "1.0.0", "ruby"), (gem, "1.0.0", "ruby"), (gem, "1.9.0", "ruby"), (gem, "1.9.0", "java")
+        ]  # fmt: skip
+        assert store.specs("latest_specs.4.8.gz") == [
+            (own, "1.0.0", "ruby"), (gem, "1.9.0", "ruby"), (gem, "1.9.0", "java")
+        ]  # fmt: skip
+        assert store.specs("prerelease_specs.4.8.gz") == [(own, "2.0.0.pre.rc.1", "ruby"), (gem, "2.0.0.pre.1", "ruby")]
+        answer = registry.get("specs.4.8.gz", Accept_Encoding="gzip")
+        assert answer.headers["Content-Type"] == "application/octet-stream"
+        assert "Content-Encoding" not in answer.headers
+        assert registry.get("specs.4.8.gz", If_None_Match=answer.headers["ETag"]).status == 304
+
+
 class TestClaims:
     def test_upstreams_lines_of_a_name_of_ours_vanish(self, source: FakeSource, registry: Registry, store: Store):
         """In every spelling, and though ours has no version that anybody sees."""
