@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from threading import Thread
 
 import pytest
 from twisted.internet.error import ConnectionDone
@@ -93,6 +94,20 @@ def test_ends_are_told(stage: Stage):
     while len(stage.factory.lost) < 2:
         stage.thread.call(lambda: None)
     assert stage.factory.lost == [ConnectionDone, ConnectionDone]
+
+
+def test_many_writers_all_get_on(stage: Stage):
+    """More connections that take their answers than a turn has time for: each gets all of its own."""
+    data = bytes(range(256)) * 2048
+    clients = [stage.connect() for _ in range(60)]
+    for client in clients:
+        Thread(target=client.sendall, args=(data,), daemon=True).start()
+    for client in clients:
+        received = b""
+        while len(received) < len(data):
+            received += client.recv(1_000_000)
+        assert received == data
+        client.close()
 
 
 def test_other_reactors_are_left_alone():
