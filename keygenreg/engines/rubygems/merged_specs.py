@@ -35,21 +35,30 @@ def upstream_triples(lines: Lines) -> Iterator[Triple]:
 
 
 def _steps(lines: Lines) -> Iterator[tuple[bytes, bytes]]:
+    for name, labels in _labels(lines):
+        for label in labels.split(b","):
+            yield name, label
+
+
+def _labels(lines: Lines) -> Iterator[tuple[bytes, bytes]]:
     for piece in lines():
         for line in piece.split(b"\n"):
             name, _, rest = line.partition(b" ")
-            for label in rest.partition(b" ")[0].split(b","):
-                yield name, label
+            yield name, rest.partition(b" ")[0]
 
 
 def _taken(lines: Lines) -> dict[bytes, dict[bytes, bool]]:
     """Of each gem that lost versions, those, and whether they came back."""
     taken: dict[bytes, dict[bytes, bool]] = {}
-    for name, label in _steps(lines):
-        if label.startswith(b"-"):
-            taken.setdefault(name, {})[label[1:]] = False
-        elif name in taken and label in taken[name]:
-            taken[name][label] = True
+    for name, labels in _labels(lines):
+        if name not in taken and not labels.startswith(b"-") and b",-" not in labels:
+            continue
+        of_gem = taken.setdefault(name, {})
+        for label in labels.split(b","):
+            if label.startswith(b"-"):
+                of_gem[label[1:]] = False
+            elif label in of_gem:
+                of_gem[label] = True
     return taken
 
 

@@ -14,7 +14,9 @@ from tests.mirror.fake_upstream import Answer, FakeUpstream, content
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"cut": 1000, "piece": 500}, {"stated": 10**6}, {"status": 500}, {"status": 403}], ids=lambda wrong: next(iter(wrong))
+    "wrong",
+    [{"cut": 1000, "piece": 500}, {"stated": 10**6}, {"status": 500}, {"status": 403}],
+    ids=["cut", "too short", "500", "403"],
 )
 def test_a_file_that_cannot_be_had(wrong: dict, source: FakeSource, registry: Registry):
     """Is had as soon as it can be."""
