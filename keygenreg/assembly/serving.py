@@ -17,7 +17,7 @@ from keygenreg.assembly.web_process import WebProcess, build
 from keygenreg.caches.generations import Generations
 from keygenreg.database.connection_settings import ConnectionSettings
 from keygenreg.settings import Settings
-from keygenreg.web.tls_port import TlsPort, listen_tls
+from keygenreg.web.tls.port import TlsPort, listen_tls
 
 _LOOK_EVERY = 0.05
 

@@ -12,7 +12,7 @@ from twisted.logger import Logger
 
 from keygenreg.configuration import ConfigurationError
 from keygenreg.settings import Settings
-from keygenreg.web.tls_context import context_of
+from keygenreg.web.tls.context import context_of
 
 _log = Logger()
 _CERTIFICATE, _KEY = "server.tls_certificate", "server.tls_key"

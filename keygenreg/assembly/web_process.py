@@ -33,15 +33,15 @@ from keygenreg.settings import Settings
 from keygenreg.storage.filesystem import FilesystemBlobStore
 from keygenreg.storage.threads import DiskThreads
 from keygenreg.telemetry.mirror_figures import MirrorFigures
-from keygenreg.web.acceleration import acceleration
 from keygenreg.web.delivery import Delivery
 from keygenreg.web.edge import Edge
-from keygenreg.web.keeping_answer import Memory
-from keygenreg.web.kept_replies import KeptReplies
+from keygenreg.web.files.acceleration import acceleration
+from keygenreg.web.keeping.keeping_answer import Memory
+from keygenreg.web.keeping.kept_replies import KeptReplies
+from keygenreg.web.keeping.ready_answers import ReadyAnswers
 from keygenreg.web.limits import Limits
 from keygenreg.web.links import Addresses, Proxies
 from keygenreg.web.parts import Parts
-from keygenreg.web.ready_answers import ReadyAnswers
 from keygenreg.web.resource_tree import Tree
 from keygenreg.web.signed_urls import SignedUrls, claimer
 from keygenreg.web.site import EdgeSite

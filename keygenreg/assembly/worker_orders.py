@@ -8,7 +8,7 @@ from attrs import evolve, field, frozen
 
 from keygenreg.database.connection_settings import ConnectionSettings
 from keygenreg.settings import Settings
-from keygenreg.web.tls_tickets import SECRET_BYTES
+from keygenreg.web.tls.tickets import SECRET_BYTES
 
 
 @frozen

@@ -20,7 +20,7 @@ from keygenreg.storage.interface import BlobStore, Digests, Incoming
 from keygenreg.upstream.client import Arrival
 from keygenreg.upstream.failures import Broken, TooBig, UpstreamFailure
 from keygenreg.upstream.receiving import Receiver
-from keygenreg.web.growing import GrowingBlob
+from keygenreg.web.files.growing import GrowingBlob
 
 HELD_BACK = 64 * 1024
 """Bytes that nobody gets before the file is verified."""

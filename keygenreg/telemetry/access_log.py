@@ -44,7 +44,7 @@ class Finished(Protocol):
 
 
 class Repeated(Protocol):
-    """What is read of an answer that was ready; :class:`keygenreg.web.ready_answers.ReadyAnswer` is one."""
+    """What is read of an answer that was ready; :class:`keygenreg.web.keeping.ready_answers.ReadyAnswer` is one."""
 
     method: bytes
     target: bytes

@@ -36,7 +36,7 @@ class Counted(Protocol):
 
 
 class Repeated(Protocol):
-    """What is read of an answer that was ready; :class:`keygenreg.web.ready_answers.ReadyAnswer` is one."""
+    """What is read of an answer that was ready; :class:`keygenreg.web.keeping.ready_answers.ReadyAnswer` is one."""
 
     engine: str
     status: int

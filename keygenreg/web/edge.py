@@ -22,8 +22,8 @@ from keygenreg.domain.failures import Failure, NotAllowed, NotFound, TooMany, Un
 from keygenreg.formats.challenge import challenge
 from keygenreg.web.answering import answer
 from keygenreg.web.exchange import Exchange
-from keygenreg.web.keeping_answer import KeepingAnswer, Memory
-from keygenreg.web.kept_replies import Settled
+from keygenreg.web.keeping.keeping_answer import KeepingAnswer, Memory
+from keygenreg.web.keeping.kept_replies import Settled
 from keygenreg.web.links import Addresses, Proxies
 from keygenreg.web.reply import BlobReply, Reply
 

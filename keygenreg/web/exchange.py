@@ -16,7 +16,7 @@ from keygenreg.domain.account import Account, Environment
 from keygenreg.domain.grant import Grant
 from keygenreg.formats.authorization import read_credentials
 from keygenreg.formats.jsonapi_query import QueryParameters
-from keygenreg.web.keeping_answer import KeepingAnswer
+from keygenreg.web.keeping.keeping_answer import KeepingAnswer
 from keygenreg.web.links import Addresses, Origin, Proxies, artifact_url, split_authority
 
 T = TypeVar("T")

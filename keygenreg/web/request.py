@@ -13,7 +13,7 @@ from twisted.web.error import UnsupportedMethod
 from twisted.web.server import NOT_DONE_YET
 
 from keygenreg.domain.failures import Failure, NotAllowed, TooLarge
-from keygenreg.web.ready_answers import Keeping
+from keygenreg.web.keeping.ready_answers import Keeping
 from keygenreg.web.refusals import incident
 from keygenreg.web.reply import Reply
 from keygenreg.web.response_head import SERVER, date_field

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from keygenreg.formats.conditional import Outcome, evaluate, named_form, parse_http_date, with_coding
-from keygenreg.web.blob_stream import stream
 from keygenreg.web.compression import LARGEST, SMALLEST, accepts_gzip, compress, is_textual
+from keygenreg.web.files.blob_stream import stream
+from keygenreg.web.files.sending_body import send_body
+from keygenreg.web.files.slices import SLICE
 from keygenreg.web.reply import BlobReply, Reply
 from keygenreg.web.response_head import add_vary, is_gone, set_head, without_content
-from keygenreg.web.sending_body import send_body
-from keygenreg.web.slices import SLICE
 
 _BODILESS = (204, 304)
 #: Bodies that are encoded already, parts of one, or that clients check against a digest byte by byte.

@@ -15,11 +15,11 @@ from twisted.web.server import Site
 from keygenreg.domain.failures import Failure
 from keygenreg.storage.interface import BlobStore
 from keygenreg.storage.threads import DiskThreads
-from keygenreg.web.acceleration import Acceleration
 from keygenreg.web.channel import EdgeChannel
+from keygenreg.web.files.acceleration import Acceleration
+from keygenreg.web.keeping.ready_answers import ReadyAnswer, ReadyAnswers
+from keygenreg.web.keeping.ready_channel import ReadyChannel
 from keygenreg.web.limits import Limits
-from keygenreg.web.ready_answers import ReadyAnswer, ReadyAnswers
-from keygenreg.web.ready_channel import ReadyChannel
 from keygenreg.web.refusals import refusal
 from keygenreg.web.reply import Reply
 from keygenreg.web.request import EdgeRequest

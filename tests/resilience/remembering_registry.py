@@ -257,11 +257,15 @@ class Twins:
 
     def warm(self, requests: list[bytes]) -> None:
         """Ask so often that whatever may be remembered is."""
+        self.ask(requests)
+        self.check(requests)
+
+    def ask(self, requests: list[bytes]) -> None:
+        """Twice of each web process, whatever the answers."""
         for request in requests:
             for _ in range(2):
                 for line in self.lines:
                     line.ask(request)
-        self.check(requests)
 
     def check_soon(self, requests: list[bytes]) -> None:
         """Right once the notifications have arrived."""

@@ -12,7 +12,7 @@ from twisted.python.threadpool import ThreadPool
 from keygenreg.storage.filesystem import FilesystemBlobStore
 from keygenreg.storage.threads import DiskThreads
 from keygenreg.web.site import EdgeSite
-from keygenreg.web.tls_port import listen_tls
+from keygenreg.web.tls.port import listen_tls
 from tests.web.serving import Tree, claim_upload
 
 

@@ -22,7 +22,7 @@ from keygenreg.storage.filesystem import FilesystemBlobStore
 from keygenreg.web.answering import answer
 from keygenreg.web.reply import BlobReply, Reply
 from keygenreg.web.site import EdgeSite
-from keygenreg.web.tls_port import listen_tls
+from keygenreg.web.tls.port import listen_tls
 from keygenreg.web.upload import UploadTarget
 from tests.web.certificates import new_certificate
 

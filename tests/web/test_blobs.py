@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keygenreg.web.body import WARM_WINDOW, Body
+from keygenreg.web.files.body import WARM_WINDOW, Body
 from tests.web.conftest import BLOB_SIZE
 from tests.web.serving import eventually
 

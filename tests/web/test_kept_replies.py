@@ -17,8 +17,8 @@ from keygenreg.caches.generations import Generations
 from keygenreg.domain.account import Account
 from keygenreg.domain.failures import Unavailable
 from keygenreg.domain.grant import Bearer, Grant
-from keygenreg.web.keeping_answer import KeepingAnswer, Memory
-from keygenreg.web.kept_replies import KeptReplies, Settled
+from keygenreg.web.keeping.keeping_answer import KeepingAnswer, Memory
+from keygenreg.web.keeping.kept_replies import KeptReplies, Settled
 from keygenreg.web.links import Origin
 from keygenreg.web.reply import Reply
 

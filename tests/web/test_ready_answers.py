@@ -23,8 +23,8 @@ from keygenreg.telemetry.access_log import AccessLog
 from keygenreg.telemetry.metrics import Metrics
 from keygenreg.web.answering import answer
 from keygenreg.web.channel import Phase
+from keygenreg.web.keeping.ready_answers import LARGEST_BODY, Keeping, ReadyAnswers
 from keygenreg.web.limits import Limits
-from keygenreg.web.ready_answers import LARGEST_BODY, Keeping, ReadyAnswers
 from keygenreg.web.reply import Reply
 from tests.web.serving import Client, eventually
 

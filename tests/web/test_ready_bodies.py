@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from keygenreg.web.ready_answers import LARGEST_BODY
+from keygenreg.web.keeping.ready_answers import LARGEST_BODY
 from tests.web.test_ready_answers import Site, headed, whole
 
 BODY = random.Random(1).randbytes(LARGEST_BODY)

@@ -12,7 +12,7 @@ from itertools import cycle
 import pytest
 
 from keygenreg.web.limits import Limits
-from keygenreg.web.tls_transport import RECORD
+from keygenreg.web.tls.transport import RECORD
 from tests.web.conftest import BLOB_SIZE
 from tests.web.serving import PATIENCE, Client, eventually, self_signed
 

@@ -18,10 +18,10 @@ from twisted.internet.protocol import Factory, Protocol
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from keygenreg.web.tls_context import context_of
-from keygenreg.web.tls_port import TlsPort, listen_tls
-from keygenreg.web.tls_tickets import share_tickets
-from keygenreg.web.tls_transport import RECORD, TlsTransport, can_encrypt_on_sockets
+from keygenreg.web.tls.context import context_of
+from keygenreg.web.tls.port import TlsPort, listen_tls
+from keygenreg.web.tls.tickets import share_tickets
+from keygenreg.web.tls.transport import RECORD, TlsTransport, can_encrypt_on_sockets
 from tests.web.serving import PATIENCE, eventually, self_signed
 
 REUSED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)

@@ -8,7 +8,7 @@ from twisted.logger import Logger
 from twisted.web.http import Request
 from zope.interface import implementer
 
-from keygenreg.web.body import Body, Truncated
+from keygenreg.web.files.body import Body, Truncated
 
 _log = Logger()
 

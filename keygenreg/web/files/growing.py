@@ -10,8 +10,8 @@ from twisted.logger import Logger
 from twisted.web.http import Request
 from zope.interface import implementer
 
-from keygenreg.web.body import Body, Truncated
-from keygenreg.web.slices import SLICE, TLS_SLICE
+from keygenreg.web.files.body import Body, Truncated
+from keygenreg.web.files.slices import SLICE, TLS_SLICE
 
 _log = Logger()
 

@@ -10,9 +10,9 @@ import os
 
 from attrs import define
 
-from keygenreg.web.body import Truncated
-from keygenreg.web.sendfile import FileSender
-from keygenreg.web.tls_transport import TlsTransport
+from keygenreg.web.files.body import Truncated
+from keygenreg.web.files.sendfile import FileSender
+from keygenreg.web.tls.transport import TlsTransport
 
 
 def can_encrypt_files(transport: object) -> bool:

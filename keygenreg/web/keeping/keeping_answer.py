@@ -13,8 +13,8 @@ from keygenreg.caches.generations import Generations, Guard
 from keygenreg.domain.account import Account
 from keygenreg.domain.failures import Denied, Failure, NotFound, Unauthenticated
 from keygenreg.domain.grant import Grant
-from keygenreg.web.kept_replies import KEPT_STATUSES, KEY_FIELDS, Kept, KeptReplies, Settled
-from keygenreg.web.ready_answers import Keeping
+from keygenreg.web.keeping.kept_replies import KEPT_STATUSES, KEY_FIELDS, Kept, KeptReplies, Settled
+from keygenreg.web.keeping.ready_answers import Keeping
 from keygenreg.web.reply import BlobReply, Reply
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from twisted.logger import Logger
 from twisted.web.http import Request
 from zope.interface import implementer
 
-from keygenreg.web.body import Body, Truncated
-from keygenreg.web.slices import SlicePusher
+from keygenreg.web.files.body import Body, Truncated
+from keygenreg.web.files.slices import SlicePusher
 
 _log = Logger()
 

@@ -10,9 +10,9 @@ untouched. Leans on ``_buffer`` and ``_dataBuffer`` (what was read and not parse
 from __future__ import annotations
 
 from keygenreg.web.channel import EdgeChannel, Phase
-from keygenreg.web.immediate_write import write_now
-from keygenreg.web.ready_answers import LARGEST_PIECE, whole_head
-from keygenreg.web.ready_body import ReadyBody
+from keygenreg.web.keeping.immediate_write import write_now
+from keygenreg.web.keeping.ready_answers import LARGEST_PIECE, whole_head
+from keygenreg.web.keeping.ready_body import ReadyBody
 
 
 class ReadyChannel(EdgeChannel):

@@ -15,11 +15,11 @@ from keygenreg.formats.byte_range import (
     unsatisfied_content_range,
 )
 from keygenreg.formats.conditional import Outcome, evaluate, format_http_date, range_applies
-from keygenreg.web.growing import GrowingBlob, send_growing
+from keygenreg.web.files.growing import GrowingBlob, send_growing
+from keygenreg.web.files.sending_body import send_body
 from keygenreg.web.refusals import CONTENT_TYPE, document
 from keygenreg.web.reply import BlobReply, Headers
 from keygenreg.web.response_head import is_gone, set_head, without_content
-from keygenreg.web.sending_body import send_body
 
 
 @frozen

@@ -8,7 +8,7 @@ and a small body are one record.
 A hack on twisted.internet.tcp (26.10): it overrides ``doRead``, ``doWrite``, ``writeSomeData``,
 ``_postLoseConnection`` and ``_closeWriteConnection`` of ``tcp.Server``, and relies on ``doWrite`` offering bytes that
 were not taken again, from the same offset: OpenSSL has encrypted some of them already (SSL_write(3),
-SSL_ERROR_WANT_WRITE). Where :func:`can_encrypt_on_sockets` misses something, :mod:`keygenreg.web.tls_port` uses
+SSL_ERROR_WANT_WRITE). Where :func:`can_encrypt_on_sockets` misses something, :mod:`keygenreg.web.tls.port` uses
 Twisted's TLS instead.
 """
 
@@ -53,7 +53,7 @@ def can_encrypt_on_sockets() -> bool:
 @implementer(ISSLTransport)
 class TlsTransport(tcp.Server):
     """
-    One connection, made by :class:`keygenreg.web.tls_port.TlsPort`; see the module. ``socket`` is an ``SSLSocket``.
+    One connection, made by :class:`keygenreg.web.tls.port.TlsPort`; see the module. ``socket`` is an ``SSLSocket``.
 
     ``loseConnection`` sends what is buffered and a close_notify, then closes, without waiting for the client's own.
     ``loseWriteConnection`` sends both too, and then drops what still comes until the client closes.

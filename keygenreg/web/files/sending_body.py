@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 
 from twisted.internet.interfaces import ISSLTransport
 
-from keygenreg.web.body import Body
-from keygenreg.web.sendfile import FileSender, can_send_files
-from keygenreg.web.slices import SLICE, TLS_SLICE, SlicePusher
-from keygenreg.web.tls_sending import TlsFileSender, can_encrypt_files
+from keygenreg.web.files.body import Body
+from keygenreg.web.files.sendfile import FileSender, can_send_files
+from keygenreg.web.files.slices import SLICE, TLS_SLICE, SlicePusher
+from keygenreg.web.tls.sending import TlsFileSender, can_encrypt_files
 
 
 def send_body(

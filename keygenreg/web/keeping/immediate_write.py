@@ -3,7 +3,7 @@ Writing without waiting for the reactor: what the socket takes at once is gone b
 
 Twisted writes when the reactor next says that the socket is writable, which costs two system calls and one turn of the
 loop for every small answer. This sends at once when nothing waits before. Leans on ``dataBuffer`` and ``_tempDataLen``
-of ``twisted.internet.tcp.Server`` (26.10), as :mod:`keygenreg.web.sendfile` does. TLS on the socket itself does the
+of ``twisted.internet.tcp.Server`` (26.10), as :mod:`keygenreg.web.files.sendfile` does. TLS on the socket itself does the
 same in its own way; any other transport is written to in the usual one.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from twisted.internet import tcp
 
-from keygenreg.web.tls_transport import TlsTransport
+from keygenreg.web.tls.transport import TlsTransport
 
 
 def send_now(transport: object, *buffers: bytes) -> int:

@@ -12,11 +12,11 @@ from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
 from keygenreg.web.channel import Phase
-from keygenreg.web.immediate_write import send_now
-from keygenreg.web.slices import SLICE, TLS_SLICE
+from keygenreg.web.files.slices import SLICE, TLS_SLICE
+from keygenreg.web.keeping.immediate_write import send_now
 
 if TYPE_CHECKING:
-    from keygenreg.web.ready_channel import ReadyChannel
+    from keygenreg.web.keeping.ready_channel import ReadyChannel
 
 
 @implementer(IPushProducer)

@@ -12,9 +12,9 @@ from twisted.internet import tcp
 from twisted.internet.interfaces import IListeningPort, IProtocol, IProtocolFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from keygenreg.web.tls_context import context_of, options_of
-from keygenreg.web.tls_tickets import share_tickets
-from keygenreg.web.tls_transport import PIECE, RECORD, TlsTransport, can_encrypt_on_sockets
+from keygenreg.web.tls.context import context_of, options_of
+from keygenreg.web.tls.tickets import share_tickets
+from keygenreg.web.tls.transport import PIECE, RECORD, TlsTransport, can_encrypt_on_sockets
 
 #: Seconds of handshakes in one turn of the reactor before everything else has its own; one with RSA takes milliseconds.
 _SHAKING_PER_TURN = 0.01
@@ -42,8 +42,8 @@ def listen_tls(
     :param chain: the certificate and those between it and its root, PEM.
     :param key: its private key, PEM, not encrypted; may be the same file.
     :param handshake_seconds: what a client gets for its handshake.
-    :param tickets: what :func:`~keygenreg.web.tls_tickets.share_tickets` takes, where several processes listen.
-    :param on_sockets: whether to use :mod:`keygenreg.web.tls_transport` where it works.
+    :param tickets: what :func:`~keygenreg.web.tls.tickets.share_tickets` takes, where several processes listen.
+    :param on_sockets: whether to use :mod:`keygenreg.web.tls.transport` where it works.
     :raises OSError, ValueError: the files cannot be used.
     """
     if not (on_sockets and can_encrypt_on_sockets()):
