@@ -3,8 +3,8 @@ Writing without waiting for the reactor: what the socket takes at once is gone b
 
 Twisted writes when the reactor next says that the socket is writable, which costs two system calls and one turn of the
 loop for every small answer. This sends at once when nothing waits before. Leans on ``dataBuffer`` and ``_tempDataLen``
-of ``twisted.internet.tcp.Server`` (26.10), as :mod:`keygenreg.web.files.sendfile` does. TLS on the socket itself does the
-same in its own way; any other transport is written to in the usual one.
+of ``twisted.internet.tcp.Server`` (26.10), as :mod:`keygenreg.web.files.sendfile` does. TLS on the socket itself does
+the same in its own way; any other transport is written to in the usual one.
 """
 
 from __future__ import annotations
