@@ -96,6 +96,8 @@ class Visit:
             result(self.keeping.settle(self.exchange, self.grant))
         except Settled as settled:
             return settled.kept.value.body
+        finally:
+            self.keeping.ended()  # lets others go on who wait for this one's reply
         return None
 
     def made(self, body: bytes, status: int = 200) -> None:
@@ -149,6 +151,24 @@ def test_who_sees_another_thing_does_not(world):
     assert world.request(Grant(ACCOUNT)).settled() is None
     assert world.request(evolve(first, bearer=evolve(first.bearer, permissions=frozenset()))).settled() is None
     assert world.request(first).settled() == b"list"
+
+
+@pytest.mark.parametrize("change", [None, f"catalogue {ACCOUNT.id}", f"bearers {ACCOUNT.id}", "everything"])
+def test_who_waits_for_anothers_reply_gets_it_only_if_nothing_has_changed(world, change):
+    """Else it makes its own; and nobody waits for ever."""
+    first, second = world.request(world.license(EXTRA)), world.request(world.license(EXTRA))
+    outcomes: list[Any] = []
+    for visit in (first, second):
+        running = Deferred.fromCoroutine(visit.keeping.settle(visit.exchange, visit.grant))
+        running.addCallbacks(outcomes.append, lambda reason: outcomes.append(reason.value))
+    assert outcomes == [None]
+    if change:
+        world.generations.move(change)
+    first.made(b"list")
+    assert len(outcomes) == 1
+    first.keeping.ended()
+    assert len(outcomes) == 2
+    assert isinstance(outcomes[1], Settled) == (change is None)
 
 
 @pytest.mark.parametrize("heard", [True, False])

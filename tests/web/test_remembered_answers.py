@@ -114,6 +114,22 @@ def test_a_token_whose_time_is_over(vendor, line):
     assert warmed(line, request) == 401
 
 
+def test_a_refusal_whose_reason_becomes_another(vendor, line):
+    """A key that does not count as credentials, of a license whose access then ends: each time the present reason."""
+    end = datetime.now(UTC) + timedelta(seconds=2)
+    policy = vendor.admin.make_policy(
+        vendor.product, authenticationStrategy="TOKEN", expirationStrategy="REVOKE_ACCESS"
+    )
+    license = vendor.admin.make_license(policy, expiry=end.isoformat())
+    request = asked(vendor, RAW, key_of(license))
+    while True:
+        answer, now = line.ask(request), datetime.now(UTC)
+        if now > end:
+            break
+        assert b"LICENSE_NOT_ALLOWED" in answer.body
+    assert {b"LICENSE_EXPIRED" in line.ask(request).body for _ in range(REPEATS)} == {True}
+
+
 @pytest.mark.parametrize("path", DOCUMENTS)
 def test_a_key_that_is_not_known_yet(vendor, line, path):
     """Refusals are remembered too, and not for longer."""

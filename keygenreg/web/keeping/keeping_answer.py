@@ -171,6 +171,8 @@ class KeepingAnswer:
         """
         if not self._allowed or not (failure is None or isinstance(failure, _KEPT_FAILURES)):
             return None
+        if not self._judged and isinstance(failure, Denied):
+            return None  # credentials that are refused for one reason may end in a moment, which is another
         if not self._judged and exchange.authorization is not None:
             if not self._watching:
                 return None  # nobody knows whose credentials these may become
