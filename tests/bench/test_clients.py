@@ -35,11 +35,19 @@ class Files(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class QuietServer(ThreadingHTTPServer):
+    """Clients of a measurement leave in the middle."""
+
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing."""
+
+
 @pytest.fixture
 def port() -> Iterator[int]:
     Files.sent = 0
-    with ThreadingHTTPServer(("127.0.0.1", 0), Files) as server:
-        server.daemon_threads = True
+    with QuietServer(("127.0.0.1", 0), Files) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield server.server_address[1]
