@@ -153,7 +153,8 @@ def test_cut_connection(client: Client, licensed: Vendor):
         assert proxy.made == 1
         if client.name in ("docker", "containerd"):
             first.ok()
-            assert proxy.carried < 7_000_000
+            # What was on its way when the connection was cut comes again; all of it would be 8 MB.
+            assert proxy.carried < 7_900_000
         elif first.status:
             assert client.name not in ("podman", "buildah"), first.words
             client.pull(licensed.reference(":3.0.0", registry)).ok()
@@ -201,11 +202,12 @@ def test_list_of_repositories(licensed: Vendor, tmp_path: Path):
     assert crane.run(*listing).ok().words.split() == [licensed.name]
 
 
-def test_podman_searches_what_may_be_read(licensed: Vendor, tmp_path: Path):
-    podman = Podman(tmp_path)
-    log_in(podman, licensed)
-    found = podman.run("podman", "search", "--tls-verify=false", f"{licensed.registry}/app").ok()
-    assert licensed.reference("") in found.words
+def test_podman_searches_what_may_be_read(licensed: Vendor):
+    with TemporaryDirectory(prefix="oci", ignore_cleanup_errors=True) as folder:
+        podman = Podman(Path(folder))
+        log_in(podman, licensed)
+        found = podman.run("podman", "search", "--tls-verify=false", f"{licensed.registry}/app").ok()
+        assert licensed.reference("") in found.words
 
 
 def test_crane_reads_everything(open_vendor: Vendor, tmp_path: Path):

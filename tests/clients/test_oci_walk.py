@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -16,11 +18,18 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
-def newcomer(tmp_path: Path):
+def short_path() -> Iterator[Path]:
+    """A folder for dockerd, whose sockets' paths the kernel wants short."""
+    with TemporaryDirectory(prefix="oci", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def newcomer(tmp_path: Path, short_path: Path):
     """Somebody whose registry runs, and who has a dockerd of their own and skopeo."""
     require("curl")
     require("skopeo")
-    dockerd = start_dockerd(tmp_path)
+    dockerd = start_dockerd(short_path)
     someone = Newcomer(checkout(tmp_path / "keygenreg"))
     someone.env |= {"DOCKER_HOST": f"unix://{Docker.socket}", "DOCKER_CONFIG": str(tmp_path)}
     with (someone.folder / "serve.log").open("wb") as log:
