@@ -5,9 +5,12 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+import time
 from contextlib import suppress
 
 _STEP = 64 * 1024
+_READING = 0.01
+"""Seconds that a client has for reading each step, as long as a cut is to come."""
 
 
 class CuttingProxy:
@@ -52,6 +55,8 @@ class CuttingProxy:
                 if limit is not None:
                     with self._lock:
                         self.carried += len(data)
+                    # A reset takes with it what the client has not read yet; so it gets time to read.
+                    time.sleep(_READING if self.made < self.cuts else 0)
                 if limit is not None and passed > limit and self._may_cut():
                     # With a linger time of zero a close is a reset.
                     target.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -144,7 +144,7 @@ def test_pushing_is_refused(client: Client, licensed: Vendor):
 
 
 def test_cut_connection(client: Client, licensed: Vendor):
-    """docker and containerd fetch the rest only, podman and buildah all anew, the others when they are run again."""
+    """docker and containerd fetch the rest only, the others all anew: some by themselves, some when they are run again."""
     licensed.publish("3.0.0", real_image(b"third", extra=os.urandom(6_000_000)))
     with CuttingProxy(licensed.account.daemon.port, after=2_000_000) as proxy:
         registry = f"127.0.0.1:{proxy.port}"
@@ -153,10 +153,8 @@ def test_cut_connection(client: Client, licensed: Vendor):
         assert proxy.made == 1
         if client.name in ("docker", "containerd"):
             first.ok()
-            # What was on its way when the connection was cut comes again; all of it would be 8 MB.
-            assert proxy.carried < 7_900_000
+            assert proxy.carried < 7_000_000
         elif first.status:
-            assert client.name not in ("podman", "buildah"), first.words
             client.pull(licensed.reference(":3.0.0", registry)).ok()
 
 
