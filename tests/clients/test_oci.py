@@ -144,7 +144,7 @@ def test_pushing_is_refused(client: Client, licensed: Vendor):
 
 
 def test_cut_connection(client: Client, licensed: Vendor):
-    """docker and containerd fetch the rest only, the others all anew: some by themselves, some when they are run again."""
+    """docker and containerd fetch the rest only, others all anew: some by themselves, some when they are run again."""
     licensed.publish("3.0.0", real_image(b"third", extra=os.urandom(6_000_000)))
     with CuttingProxy(licensed.account.daemon.port, after=2_000_000) as proxy:
         registry = f"127.0.0.1:{proxy.port}"
