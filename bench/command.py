@@ -41,6 +41,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
     parser.add_argument("--only", default="", metavar="PART,...", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--without", default="", metavar="PART,...", help="all parts but these")
+    parser.add_argument("--beside", metavar="PEER,...", help="these peers only, such as nginx; all without")
     parser.add_argument("--rounds", type=int, help="how often each measurement is made (3; quick: 1)")
     parser.add_argument("--seconds", type=int, help="of one measurement by wrk (2; quick: 1)")
     parser.add_argument("--quick", action="store_true", help="a look in less than three minutes")
@@ -54,7 +55,8 @@ def main() -> int:
     if not has_wrk():
         parser.error("wrk is not installed; bench/install_peers installs it")
     rounds, seconds = (1, 1) if given.quick else (3, 2)
-    options = Options(given.rounds or rounds, given.seconds or seconds, given.quick)
+    beside = None if given.beside is None else frozenset(given.beside.split(","))
+    options = Options(given.rounds or rounds, given.seconds or seconds, given.quick, beside)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     return run([name for name in PARTS if name in chosen and name not in left], options, given.json, given.report)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bench import images
 from bench.figures import progress
@@ -37,6 +37,8 @@ class Options:
     rounds: int
     seconds: int
     quick: bool = False
+    #: Peers that are measured; all that are there without.
+    beside: frozenset[str] | None = None
 
     @property
     def connections(self) -> Sequence[int]:
@@ -44,9 +46,14 @@ class Options:
         return (16,) if self.quick else (1, 16, 64)
 
     @property
+    def slices(self) -> int:
+        """How often a download is measured: more often and for a shorter time than anything else."""
+        return self.rounds if self.quick else max(self.rounds, 5)
+
+    @property
     def window(self) -> float:
-        """Seconds of one measurement of downloads."""
-        return 1.0 if self.quick else 1.5
+        """Seconds of one slice of a download."""
+        return 1.0
 
 
 class Bench:
@@ -63,13 +70,22 @@ class Bench:
 
     @cached_property
     def peers(self) -> Peers:
-        peers = Peers(self.new_folder("peers"), self.certificate)
-        for made in (self.large, self.pulled):
+        peers = Peers(self.new_folder("peers"), self.certificate, self.options.beside)
+        for image in (self.large, self.pulled):
+            made = self._stored(image)
             images.for_nginx(made, peers.root(NGINX))
             for name in (DOCKER_REGISTRY, DISTRIBUTION):
                 images.for_distribution(made, peers.root(name))
             images.for_zot(made, peers.root(ZOT))
         return peers
+
+    def _stored(self, image: Image) -> Image:
+        """
+        An image with our daemon's own files as layers: peers get links to them. What sendfile(2) costs depends on how
+        large the pieces are in which the page cache holds a file, and that on who wrote it, how.
+        """
+        layers = tuple(evolve(layer, path=self.registry.stored(layer.hex)) for layer in image.layers)
+        return evolve(image, layers=layers)
 
     def registries(self, *names: str) -> list[Server]:
         """Those of the named peers that are there; all registries of images without names."""
@@ -101,9 +117,13 @@ class Bench:
         self.open_product = registry.admin.make_product("OPEN")
         for made in (self.large, self.pulled):
             publish_image(registry, made, self.open_product, self.folder / "archive.tar")
-        self.customers = self.make_customers(registry, CUSTOMERS)
         (self.folder / "archive.tar").unlink()
         return registry
+
+    @cached_property
+    def customers(self) -> Licensed:
+        """Of the registry."""
+        return self.make_customers(self.registry, CUSTOMERS)
 
     def make_customers(self, registry: Registry, count: int) -> Licensed:
         """The licensed image in a registry, and licenses for it."""

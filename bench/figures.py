@@ -38,10 +38,15 @@ class Case:
         return median(ours[name] / theirs[name] if theirs[name] else float("inf") for ours, theirs in pairs)
 
 
-def interleave(cases: Sequence[Case], rounds: int) -> None:
-    """Measure each case once in every round, one after the other."""
+def interleave(cases: Sequence[Case], rounds: int, *, back_and_forth: bool = False) -> None:
+    """
+    Measure each case once in every round, one after the other.
+
+    :param back_and_forth: every second round goes from the last case to the first, so that what changes slowly on the
+        machine, and what one leaves to the next, meets all alike.
+    """
     for number in range(rounds):
-        for case in cases:
+        for case in reversed(cases) if back_and_forth and number % 2 else cases:
             progress(f"round {number + 1}/{rounds}: {case.server}, {case.what}")
             case.rounds.append(case.measure())
 

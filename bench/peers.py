@@ -28,7 +28,7 @@ _NGINX = """
 user %(user)s; worker_processes 1; daemon off; pid %(folder)s/nginx.pid; error_log %(folder)s/error.log;
 events { worker_connections 4096; }
 http {
-  access_log off; sendfile on; keepalive_requests 1000000000; keepalive_timeout 75;
+  access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; keepalive_timeout 75;
   open_file_cache max=10000 inactive=1h; open_file_cache_valid 1h; open_file_cache_min_uses 1;
   client_body_temp_path %(folder)s/body; proxy_temp_path %(folder)s/proxy; fastcgi_temp_path %(folder)s/fastcgi;
   uwsgi_temp_path %(folder)s/uwsgi; scgi_temp_path %(folder)s/scgi;
@@ -89,12 +89,16 @@ class Peers:
 
     folder: Path
     certificate: Certificate
+    #: Those that may be started; None: all.
+    wanted: frozenset[str] | None = None
     running: dict[str, Server] = field(factory=dict)
     #: Why a peer is left out, by name.
     absent: dict[str, str] = field(factory=dict)
 
     def get(self, name: str) -> Server | None:
         """A running peer; None, with the reason in ``absent``, if it is not installed or does not start."""
+        if self.wanted is not None and name not in self.wanted:
+            self.absent[name] = "not asked for"
         if name not in self.running and name not in self.absent:
             make = _MAKERS[name]
             place = self.folder / name

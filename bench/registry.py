@@ -48,6 +48,10 @@ class Registry:
     def data_dir(self) -> Path:
         return self.folder / "data"
 
+    def stored(self, sha256: str) -> Path:
+        """The file of a blob in the daemon's store."""
+        return self.data_dir / "blobs" / "sha256" / sha256[:2] / sha256
+
     @property
     def url(self) -> str:
         return self.server.url

@@ -24,7 +24,8 @@ def run(bench: Bench) -> Section:
     ranges = [
         Case(server.name, "ranges", partial(_ranges, bench, server, _target(bench, server))) for server in servers
     ]
-    interleave([*cases, *ranges], bench.options.rounds)
+    interleave(cases, bench.options.slices, back_and_forth=True)
+    interleave(ranges, bench.options.rounds)
     checks = []
     for case in (one for one in cases if one.server == OURS and one.what.startswith("discard")):
         nginx, registry = find(cases, NGINX, case.what), find(cases, DOCKER_REGISTRY, case.what)
@@ -36,9 +37,13 @@ def run(bench: Bench) -> Section:
         checks.append(Check(f"{case.what}: growth of memory", case.most("growth"), 16, at_most=True, unit=" MiB"))
     return Section(
         "Blob of 1 GiB",
-        "From the page cache over plain TCP, by a client of our own on a core of its own. `discard`: the kernel drops "
-        "what came, so that the client is never what limits; `read`: it is copied once, as in real clients, whose core "
-        "then is the limit for the fastest (see its load). Ranges: 64 KiB at random places, wrk, 16 connections.",
+        "One file for all: what the daemon stored, and hard links to it for the others, in the page cache; over plain "
+        "TCP, by a client of our own on a core of its own. `discard`: the kernel drops what came, so that the client "
+        "is never what limits; `read`: it is copied once, as in real clients, whose core then is the limit for the "
+        f"fastest (see its load). {bench.options.slices} slices of {bench.options.window:g} s of each, back and forth "
+        "between the servers. CPU is user and system time of all of a server's processes, for nginx that of its one "
+        "worker; nginx has `worker_processes 1; sendfile on; tcp_nopush on;` and its default `sendfile_max_chunk` of "
+        "2 MiB. Ranges: 64 KiB at random places, wrk, 16 connections.",
         [blob_table(cases, (DOCKER_REGISTRY, DISTRIBUTION, NGINX)), _range_table(ranges)],
         checks,
         [*cases, *ranges],

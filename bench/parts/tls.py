@@ -31,7 +31,7 @@ def run(bench: Bench) -> Section:
         check(Target(f"https://127.0.0.1:{server.more['tls']}{bench.large.manifest_path()}"))
     cases = downloads(bench, servers, [("discard", count) for count in bench.options.connections], tls=True)
     slowly = [Case(server.name, "HTTPS", partial(slow.measure, bench, server, tls=True)) for server in servers]
-    interleave(cases, bench.options.rounds)
+    interleave(cases, bench.options.slices, back_and_forth=True)
     interleave(slowly, 1)
     checks = []
     for case in (one for one in cases if one.server == OURS):
