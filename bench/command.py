@@ -15,11 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.context import Bench, Options
-from bench.figures import Check, Section, Skipped, Table
+from bench.figures import Section, Skipped
+from bench.lateness import reactor_section
 from bench.load import has_wrk
 from bench.machine import CLIENT_CORE, description, load_average
-from bench.parts import blobs, manifests, mirror, pages, pulls, slow, tls, uploads, workers
-from bench.registry import Registry, most_late, version
+from bench.parts import blobs, manifests, mirror, pages, pullers, pulls, slow, tls, uploads, workers
+from bench.registry import version
 from bench.report import rewrite, text_of
 
 #: In the order in which they run: what restarts the daemon comes last.
@@ -28,6 +29,7 @@ PARTS: dict[str, Callable[[Bench], Section]] = {
     "blobs": blobs.run,
     "pulls": pulls.run,
     "pages": pages.run,
+    "pullers": pullers.run,
     "slow": slow.run,
     "uploads": uploads.run,
     "workers": workers.run,
@@ -42,6 +44,7 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="PART,...", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--without", default="", metavar="PART,...", help="all parts but these")
     parser.add_argument("--beside", metavar="PEER,...", help="these peers only, such as nginx; all without")
+    parser.add_argument("--stalls", type=Path, metavar="FILE", help="stacks of the reactor whenever it is late")
     parser.add_argument("--rounds", type=int, help="how often each measurement is made (3; quick: 1)")
     parser.add_argument("--seconds", type=int, help="of one measurement by wrk (2; quick: 1)")
     parser.add_argument("--quick", action="store_true", help="a look in less than three minutes")
@@ -56,7 +59,9 @@ def main() -> int:
         parser.error("wrk is not installed; bench/install_peers installs it")
     rounds, seconds = (1, 1) if given.quick else (3, 2)
     beside = None if given.beside is None else frozenset(given.beside.split(","))
-    options = Options(given.rounds or rounds, given.seconds or seconds, given.quick, beside)
+    options = Options(
+        given.rounds or rounds, given.seconds or seconds, given.quick, beside, given.stalls and given.stalls.absolute()
+    )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     return run([name for name in PARTS if name in chosen and name not in left], options, given.json, given.report)
 
@@ -91,20 +96,6 @@ def run(names: list[str], options: Options, json_file: Path | None, report: Path
     if report:
         rewrite(report, texts, [*PARTS, _REACTOR])
     return int(failed)
-
-
-def reactor_section(registry: Registry) -> Section:
-    """What the daemon says of its reactor, over all parts."""
-    late = registry.late()
-    columns = ["Timers later than, ms", "of all"]
-    rows = [[f"{bound * 1e3:g}", f"{samples:.0f}"] for bound, samples in sorted(late.items()) if samples]
-    return Section(
-        "Reactor",
-        "How late timers of the daemon ran in the whole run, by its own metric, which has buckets: the most is the "
-        "smallest bound that no timer was above. What else runs on its core delays them too.",
-        [Table(columns, rows)],
-        [Check("lag of the reactor, at most", most_late(late) * 1e3, 50, at_most=True, unit=" ms")],
-    )
 
 
 def _part(name: str, bench: Bench) -> tuple[str, dict | None]:

@@ -39,6 +39,8 @@ class Options:
     quick: bool = False
     #: Peers that are measured; all that are there without.
     beside: frozenset[str] | None = None
+    #: Where it is written what the reactor did when it was late, with stacks; without, it is measured without them.
+    stalls: Path | None = None
 
     @property
     def connections(self) -> Sequence[int]:
@@ -110,7 +112,8 @@ class Bench:
     @cached_property
     def registry(self) -> Registry:
         """One worker on the server's core, with the images."""
-        registry = Registry(self.folder / "registry")
+        stalls = self.options.stalls
+        registry = Registry(self.folder / "registry", watch=stalls or self.folder / "stalls", stacks=stalls is not None)
         self._others.append(registry)
         registry.start()
         progress("publishing images")

@@ -41,6 +41,9 @@ class Registry:
     cores: Sequence[int] = (SERVER_CORE,)
     settings: Mapping[str, str] = field(factory=dict)
     server: Server | None = None
+    #: Where it is written why timers were late, by :mod:`bench.watched`, and whether with stacks.
+    watch: Path | None = None
+    stacks: bool = False
     #: What ended daemons said of their reactor's lag: samples above a bound in seconds, by bound.
     _late: dict[float, float] = field(factory=dict)
 
@@ -76,7 +79,8 @@ class Registry:
         port, operator = free_port(), free_port()
         given = {"PROCESSING_IMAGE_BYTES": str(4 * GIB), "OPERATOR_PORT": str(operator), **self.settings, **settings}
         env = {f"KEYGENREG_{name}": value for name, value in given.items()}
-        command = [sys.executable, "-m", "keygenreg", "serve", "--data-dir", self.data_dir, "--host", "127.0.0.1",
+        watched = ["bench.watched", self.watch, "stacks" if self.stacks else "no"] if self.watch else ["keygenreg"]
+        command = [sys.executable, "-m", *watched, "serve", "--data-dir", self.data_dir, "--host", "127.0.0.1",
                    "--port", str(port), "--workers", str(self.workers)]  # fmt: skip
         secure = "SERVER_TLS_CERTIFICATE" in given
         scheme = "https" if secure else "http"
@@ -107,6 +111,13 @@ class Registry:
 
     def metrics(self) -> str:
         return fetch("GET", f"http://127.0.0.1:{self.server.more['operator']}/metrics").body.decode()
+
+    def stalls(self) -> list[dict[str, Any]]:
+        """What :mod:`bench.watched` wrote about timers that were late, in order; in seconds."""
+        if self.watch is None or not self.watch.exists():
+            return []
+        lines = [json.loads(line) for line in self.watch.read_text().splitlines()]
+        return [line for line in lines if "late" in line]
 
     def late(self) -> dict[float, float]:
         """How many samples of the reactor's lag were above each bound in seconds, since the first start of all."""
