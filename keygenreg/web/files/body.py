@@ -15,8 +15,8 @@ from keygenreg.storage.threads import DiskThreads
 WARM_WINDOW = 4 * 1024 * 1024
 """How much of a file is brought into the page cache at a time, in bytes."""
 
-SEEN_WINDOW = 1024 * 1024
-"""How far ahead it is looked whether a file is in the page cache, in bytes: what may be missing in between is small."""
+SEEN_STRETCH = 1024 * 1024
+"""How far apart it is looked whether a file is in the page cache, in bytes: what may be missing in between is small."""
 
 _WARM_READ = 256 * 1024
 
@@ -74,25 +74,35 @@ class Body:
         if on_close is not None:
             on_close()
 
-    def is_cold(self, size: int) -> bool:
-        """Whether reading the next ``size`` bytes would wait for the disk, as far as the kernel tells (Linux 4.14)."""
-        if self._disk is None or not self.parts or not isinstance(self.parts[0], range):
-            return False
+    def ready(self, size: int) -> int:
+        """
+        How many of the next ``size`` bytes can be read without waiting for the disk, as far as the kernel tells
+        (Linux 4.14); 0: bring them in by :meth:`warm`. Literal bytes are always ready.
+        """
+        if not self.parts:
+            return 0
         part = self.parts[0]
-        span = part[:size]
-        if span.stop <= self._warm_until or span.stop <= self._seen_until:
-            return False
+        end = min(len(part), size)
+        if self._disk is None or not isinstance(part, range):
+            return end
+        start, end = part.start, part.start + end
+        at = max(start, self._warm_until, self._seen_until)
         # Files come into the page cache and leave it in stretches: where both ends of one are, so is what is between.
-        ahead = part[:SEEN_WINDOW]
         try:
-            for position in {span.start, span.stop - 1, ahead.stop - 1}:
-                os.preadv(self.fd, self._probe, position, os.RWF_NOWAIT)
-            self._seen_until = ahead.stop
+            while at < end:
+                stop = min(at + SEEN_STRETCH, part.stop)
+                os.preadv(self.fd, self._probe, at, os.RWF_NOWAIT)
+                os.preadv(self.fd, self._probe, stop - 1, os.RWF_NOWAIT)
+                self._seen_until = at = stop
         except BlockingIOError:
-            return True
+            return max(0, min(at, end) - start)
         except OSError:
             self._disk = None  # this file system cannot tell
-        return False
+        return end - start
+
+    def is_cold(self, size: int) -> bool:
+        """Whether the next ``size`` bytes are to be brought in by :meth:`warm` before any of them is read."""
+        return bool(self.parts) and size > 0 and not self.ready(size)
 
     def warm(self) -> Deferred[None]:
         """Bring what comes next into the page cache, in a thread."""

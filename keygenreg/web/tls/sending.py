@@ -26,7 +26,8 @@ class TlsFileSender(FileSender):
 
     def _send(self):
         span = self._body.parts[0]
-        share = max(self._transport.server.share(self._transport), self._transport.owed)
+        share = min(self._transport.server.share(self._transport), self._body.ready(self._burst))
+        share = max(share, self._transport.owed)
         try:
             sent, lost = self._send_share(span[:share])
         except (Truncated, OSError) as error:
