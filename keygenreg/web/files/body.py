@@ -15,7 +15,7 @@ from keygenreg.storage.threads import DiskThreads
 WARM_WINDOW = 4 * 1024 * 1024
 """How much of a file is brought into the page cache at a time, in bytes."""
 
-SEEN_STRETCH = 1024 * 1024
+SEEN_STRETCH = 4 * 1024 * 1024
 """How far apart it is looked whether a file is in the page cache, in bytes: what may be missing in between is small."""
 
 _WARM_READ = 256 * 1024
@@ -91,7 +91,8 @@ class Body:
         try:
             while at < end:
                 stop = min(at + SEEN_STRETCH, part.stop)
-                os.preadv(self.fd, self._probe, at, os.RWF_NOWAIT)
+                if at != self._seen_until:
+                    os.preadv(self.fd, self._probe, at, os.RWF_NOWAIT)
                 os.preadv(self.fd, self._probe, stop - 1, os.RWF_NOWAIT)
                 self._seen_until = at = stop
         except BlockingIOError:

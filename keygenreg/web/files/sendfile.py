@@ -23,11 +23,14 @@ from keygenreg.web.files.slices import SlicePusher
 
 _log = Logger()
 
-BURST = 8 * 1024 * 1024
-"""Most bytes for one connection before the next one has its turn: about a millisecond where a client takes them all."""
+BURST = 4 * 1024 * 1024
+"""
+Most bytes for one connection before the next one has its turn: what a socket of Linux takes at once, by the default of
+its ``tcp_wmem``, in less than a millisecond.
+"""
 
 _FIRST_BURST = 1024 * 1024
-"""Bytes of a first burst, and of one after a burst that the socket did not take whole; then twice as many each time."""
+"""Bytes of a first burst and least bytes of any; one that the socket takes whole is followed by one of twice as many."""
 
 _UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EOVERFLOW})
 
@@ -95,25 +98,25 @@ class FileSender:
             self._flushing = True
             transport.write(self._body.read(_FIRST_BURST))
             return None
-        if self._body.is_cold(self._burst):
-            transport.stopWriting()
-            self._body.warm().addBoth(self._warmed)
-            return None
-        return self._send()
+        ready = self._body.ready(self._burst)
+        if ready:
+            return self._send(ready)
+        transport.stopWriting()
+        self._body.warm().addBoth(self._warmed)
+        return None
 
-    def _send(self):
+    def _send(self, size: int):
+        """Send up to ``size`` bytes, which are in the page cache, of the span that comes next."""
         start = self._body.parts[0].start
-        asked = self._body.ready(self._burst)
         try:
-            count = os.sendfile(self._transport.socket.fileno(), self._body.fd, start, asked)
+            count = os.sendfile(self._transport.socket.fileno(), self._body.fd, start, size)
             if not count:
                 raise Truncated(f"no bytes at offset {start}")
         except BlockingIOError:
-            self._burst = _FIRST_BURST
             return None
         except (Truncated, OSError) as error:
             return self._failed(error)
-        self._burst = min(2 * self._burst, BURST) if count == asked else _FIRST_BURST
+        self._burst = min(2 * size, BURST) if count == size else max(count, _FIRST_BURST)
         self._body.advance(count)
         self._request.sentLength += count
         self._request.channel.still_sending()

@@ -24,10 +24,9 @@ def can_encrypt_files(transport: object) -> bool:
 class TlsFileSender(FileSender):
     """A :class:`FileSender` on a :class:`TlsTransport`."""
 
-    def _send(self):
+    def _send(self, size: int):
         span = self._body.parts[0]
-        share = min(self._transport.server.share(self._transport), self._body.ready(self._burst))
-        share = max(share, self._transport.owed)
+        share = max(min(self._transport.server.share(self._transport), size), self._transport.owed)
         try:
             sent, lost = self._send_share(span[:share])
         except (Truncated, OSError) as error:
