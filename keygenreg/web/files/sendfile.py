@@ -30,7 +30,7 @@ its ``tcp_wmem``, in less than a millisecond.
 """
 
 _FIRST_BURST = 1024 * 1024
-"""Bytes of a first burst and least bytes of any; one that the socket takes whole is followed by one of twice as many."""
+"""Bytes of a first burst, and least of any; one that the socket takes whole is followed by one of twice as many."""
 
 _UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EOVERFLOW})
 
