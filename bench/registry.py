@@ -44,6 +44,9 @@ class Registry:
     #: Where it is written why timers were late, by :mod:`bench.watched`, and whether with stacks.
     watch: Path | None = None
     stacks: bool = False
+    #: When it was ready, and for past starts when it was told to end, in Unix seconds.
+    _ready: float = 0.0
+    _served: list[tuple[float, float]] = field(factory=list)
     #: What ended daemons said of their reactor's lag: samples above a bound in seconds, by bound.
     _late: dict[float, float] = field(factory=dict)
 
@@ -79,6 +82,8 @@ class Registry:
         port, operator = free_port(), free_port()
         given = {"PROCESSING_IMAGE_BYTES": str(4 * GIB), "OPERATOR_PORT": str(operator), **self.settings, **settings}
         env = {f"KEYGENREG_{name}": value for name, value in given.items()}
+        # As of an installed package, whose modules are compiled.
+        env |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(self.folder.parent / "compiled")}
         watched = ["bench.watched", self.watch, "stacks" if self.stacks else "no"] if self.watch else ["keygenreg"]
         command = [sys.executable, "-m", *watched, "serve", "--data-dir", self.data_dir, "--host", "127.0.0.1",
                    "--port", str(port), "--workers", str(self.workers)]  # fmt: skip
@@ -95,11 +100,13 @@ class Registry:
         )  # fmt: skip
         took = time.monotonic() - began
         self.server.more["operator"] = operator
+        self._ready = time.time()
         return took
 
     def stop(self) -> None:
         if self.server is not None:
             self._late = self.late()
+            self._served.append((self._ready, time.time()))
             self.server.stop()
             self.server = None
 
@@ -113,11 +120,16 @@ class Registry:
         return fetch("GET", f"http://127.0.0.1:{self.server.more['operator']}/metrics").body.decode()
 
     def stalls(self) -> list[dict[str, Any]]:
-        """What :mod:`bench.watched` wrote about timers that were late, in order; in seconds."""
+        """What :mod:`bench.watched` wrote about timers that were late while it served, in order; in seconds."""
         if self.watch is None or not self.watch.exists():
             return []
         lines = [json.loads(line) for line in self.watch.read_text().splitlines()]
-        return [line for line in lines if "late" in line]
+        served = [*self._served, (self._ready, time.time())]
+        return [
+            line
+            for line in lines
+            if "late" in line and any(ready <= line["at"] - line["wall"] <= end for ready, end in served)
+        ]
 
     def late(self) -> dict[float, float]:
         """How many samples of the reactor's lag were above each bound in seconds, since the first start of all."""

@@ -2,8 +2,9 @@
 
 A timer that should run every 20 ms looks how late it is. Where that is more than 30 ms, a line of JSON in the file says
 what the reactor's thread did meanwhile, by the kernel's accounts: how long it ran; how long it was ready and waited for
-a core, which is nothing that the daemon could do better; the rest it waited for something else, such as a disk, another
-thread that holds the interpreter, or an event. With OPTION ``stacks``, and not with ``no``, where it was, every 10 ms.
+a core, which is nothing that the daemon could do better; how long it slept until something happens, from which it is
+woken late when the machine is busy; the rest it waited for a disk, or for a thread that holds the interpreter. With
+OPTION ``stacks``, and not with ``no``, where it was, every 10 ms.
 """
 
 from __future__ import annotations
@@ -35,15 +36,22 @@ class Watch:
     reactor: Any
     out: TextIO
     stacks: bool
+    # What there is since the process began.
     _accounts: int = field(init=False, default=-1)
     _due: float = field(init=False, default=0.0)
     _before: dict[str, float] = field(init=False, factory=dict)
+    _asleep: float = field(init=False, default=0.0)
     _collecting: float = field(init=False, default=0.0)
     _collected: float = field(init=False, default=0.0)
     _ticks: int = field(init=False, default=0)
     _seen: list[list[str]] = field(init=False, factory=list)
 
+    def slept(self, seconds: float) -> None:
+        """The reactor waited for events."""
+        self._asleep += seconds
+
     def start(self) -> None:
+        self.reactor._poller = _Timed(self.reactor._poller, self)
         self._accounts = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
         gc.callbacks.append(self._collector)
         self.reactor.addSystemEventTrigger("after", "shutdown", self._end)
@@ -64,6 +72,7 @@ class Watch:
             "ran": own,
             "for_core": int(waited) / 1e9,
             "other_threads": time.process_time() - own,
+            "asleep": self._asleep,
             "garbage": self._collected,
         }
 
@@ -78,14 +87,14 @@ class Watch:
         self._wait()
 
     def _collector(self, phase: str, about: dict[str, int]) -> None:
-        now = time.monotonic()
+        now = time.thread_time()
         if phase == "start":
             self._collecting = now
             return
         took = now - self._collecting
         self._collected += took
         if took > LATE / 3:
-            self._say(at=now, generation=about["generation"], garbage_took=took)
+            self._say(at=time.time(), generation=about["generation"], garbage_took=took)
 
     def _look(self, thread: int) -> None:
         while True:
@@ -100,6 +109,24 @@ class Watch:
 
     def _end(self) -> None:
         self._say(ticks=self._ticks)
+
+
+class _Timed:
+    """An epoll object whose waits are counted; to be in its place before the daemon takes its ``poll``."""
+
+    def __init__(self, poller: Any, watch: Watch) -> None:
+        self._poller = poller
+        self._watch = watch
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._poller, name)
+
+    def poll(self, timeout: float, most: int) -> list[tuple[int, int]]:
+        began = time.monotonic()
+        try:
+            return self._poller.poll(timeout, most)
+        finally:
+            self._watch.slept(time.monotonic() - began)
 
 
 def main() -> None:
