@@ -34,6 +34,12 @@ from tests.telling_connection import telling_connection
 
 START_SECONDS = 60
 
+#: For every daemon of tests, unless they say otherwise. Names that tests claim are nobody else's business, and fakes
+#: count what they are asked.
+QUIET = {"KEYGENREG_OPERATOR_PORT": "0"} | {
+    f"KEYGENREG_UPSTREAM_{engine}_WARN_OF_CLAIMS": "false" for engine in ("PYPI", "NPM", "RUBYGEMS")
+}
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -235,7 +241,7 @@ class Daemon:
             "--port",
             str(self.port),
         ]
-        environment = os.environ | {"KEYGENREG_OPERATOR_PORT": "0"} | self.env
+        environment = os.environ | QUIET | self.env
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([*command, *self.options], stdout=log, stderr=log, env=environment)
         deadline = time.monotonic() + START_SECONDS

@@ -13,7 +13,7 @@ from keygenreg.assembly.operator_endpoint import OperatorEndpoint
 from keygenreg.settings import Settings
 from keygenreg.telemetry.access_log import AccessLog
 from keygenreg.telemetry.figures import snapshot
-from keygenreg.telemetry.metrics import Metrics, MetricsResource
+from keygenreg.telemetry.metrics import Metrics
 
 #: Paths whose next segment is a secret.
 _SECRET_PATHS = ("/-/uploads/", "/-/blobs/")
@@ -38,7 +38,7 @@ class Telemetry:
     def __init__(self, settings: Settings, reactor: Any) -> None:
         registry = process_registry()
         self._metrics = Metrics(registry, reactor)
-        self._endpoint = OperatorEndpoint(settings.operator, reactor, MetricsResource(registry))
+        self._endpoint = OperatorEndpoint(settings.operator, reactor, registry)
         self._access_log: AccessLog | None = None
         where = settings.logging.access_log
         if where:

@@ -19,7 +19,6 @@ from keygenreg.assembly.worker_orders import Orders
 from keygenreg.assembly.worker_process import WorkerProcess
 from keygenreg.settings import Settings
 from keygenreg.telemetry.figures import Gathered, snapshot
-from keygenreg.telemetry.metrics import MetricsResource
 
 _log = Logger()
 
@@ -82,7 +81,7 @@ class Workers:
         self._ends = Counter("keygenreg_web_process_ends", "Web processes that ended unasked", registry=self._own)
         shown = CollectorRegistry()
         shown.register(self._figures)
-        self._endpoint = OperatorEndpoint(self.settings.operator, self.reactor, MetricsResource(shown, self.refresh))
+        self._endpoint = OperatorEndpoint(self.settings.operator, self.reactor, shown, self.refresh)
         self._asking = LoopingCall(self._ask)
         self._asking.clock = self.reactor
 

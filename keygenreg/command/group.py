@@ -16,6 +16,7 @@ COMMANDS = {
     "publish": ("keygenreg.command.publish", "publish"),
     "import": ("keygenreg.command.dump", "import_command"),
     "export": ("keygenreg.command.dump", "export_command"),
+    "mirror": ("keygenreg.command.mirror", "mirror"),
 }
 
 

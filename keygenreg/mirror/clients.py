@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from attrs import define, field
 
 from keygenreg.mirror.policy import Policy
+from keygenreg.telemetry.mirror_figures import CIRCUITS, OriginState
 from keygenreg.upstream.client import UpstreamClient
 
 
@@ -25,6 +27,20 @@ class Clients:
                 self.reactor, policy.rules, policy.limits, policy.authorization
             )
         return client
+
+    def states(self) -> dict[str, OriginState]:
+        """By origin, the worst state of the circuits to it, and the last success on any of them."""
+        found: dict[str, OriginState] = {}
+        now = self.reactor.seconds()
+        for client in self._clients.values():
+            for origin, breaker in client.breakers.items():
+                known = found.get(origin, OriginState("closed"))
+                circuit = max(known.circuit, breaker.state, key=CIRCUITS.__getitem__)
+                last = breaker.last_success
+                success = None if last is None else time.time() - (now - last)
+                times = [each for each in (known.success, success) if each is not None]
+                found[origin] = OriginState(circuit, max(times, default=None))
+        return found
 
     async def close(self) -> None:
         for client in self._clients.values():

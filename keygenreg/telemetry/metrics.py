@@ -156,24 +156,28 @@ class Metrics:
             self._uploads.labels("stored" if request.code < 300 else "failed").inc()
 
 
-class MetricsResource(Resource):
+class FiguresResource(Resource):
     """
-    ``GET /metrics`` on the operator's endpoint: the Prometheus text format.
+    What a registry holds, as some document.
 
     :param refresh: called before each answer; returns when the registry is up to date.
     """
 
     isLeaf = True
+    content_type = "application/octet-stream"
 
     def __init__(self, registry: CollectorRegistry, refresh: Callable[[], Awaitable[object]] | None = None) -> None:
         super().__init__()
         self._registry = registry
         self._refresh = refresh
 
+    def document(self, registry: CollectorRegistry) -> bytes:
+        raise NotImplementedError
+
     def render_GET(self, request) -> bytes | int:
-        request.setHeader(b"Content-Type", CONTENT_TYPE_LATEST.encode("ascii"))
+        request.setHeader(b"Content-Type", self.content_type.encode("ascii"))
         if self._refresh is None:
-            return generate_latest(self._registry)
+            return self.document(self._registry)
         left = request.notifyFinish()
         left.addErrback(lambda _: None)
         Deferred.fromCoroutine(self._answer(request, left)).addErrback(request.processingFailed)
@@ -182,5 +186,14 @@ class MetricsResource(Resource):
     async def _answer(self, request, left: Deferred) -> None:
         await self._refresh()
         if not left.called:
-            request.write(generate_latest(self._registry))
+            request.write(self.document(self._registry))
             request.finish()
+
+
+class MetricsResource(FiguresResource):
+    """``GET /metrics`` on the operator's endpoint: the Prometheus text format."""
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def document(self, registry: CollectorRegistry) -> bytes:
+        return generate_latest(registry)

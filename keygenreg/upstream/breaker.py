@@ -20,6 +20,7 @@ class Breaker:
     Every :meth:`admit` that returns is followed by :meth:`answered` and, when the body has come, :meth:`succeeded`; or
     by :meth:`failed`; or by :meth:`abandoned`.
 
+    :ivar last_success: when a whole answer last came, by the clock.
     :param clock: seconds; :param shortest: how long it stays open at first, :param longest: and at most, in seconds.
     """
 
@@ -27,6 +28,7 @@ class Breaker:
     threshold: int = 5
     shortest: float = 1.0
     longest: float = 60.0
+    last_success: float | None = field(default=None, init=False)
     _failures: int = field(default=0, init=False)
     _pause: float = field(default=0.0, init=False)
     _until: float | None = field(default=None, init=False)
@@ -55,6 +57,7 @@ class Breaker:
     def succeeded(self) -> None:
         """A whole answer came, whatever it said."""
         self.answered()
+        self.last_success = self.clock()
         self._failures, self._pause = 0, 0.0
 
     def failed(self, pause: float | None = None) -> None:

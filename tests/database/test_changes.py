@@ -36,6 +36,7 @@ SILENT = {
     "password_attempts": "attempts are counted anew each time, and never remembered",
     "mirrored_documents": "good until a time of its own, which the answer's permission to be kept ends with",
     "mirrored_files": "the same; and a file that is swept is fetched again",
+    "claims_upstream": "told to the operator; no answer is made from it",
     "installation": "written once, before the first request",
     "schema_migrations": "read before anything else",
 }
