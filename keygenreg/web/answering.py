@@ -13,7 +13,7 @@ from twisted.web.server import NOT_DONE_YET
 from keygenreg.domain.failures import Failure
 from keygenreg.web.reply import BlobReply, Reply
 from keygenreg.web.request import EdgeRequest
-from keygenreg.web.sending import send
+from keygenreg.web.sending import compress_first, send
 
 _log = Logger()
 
@@ -51,6 +51,7 @@ async def _run(request: EdgeRequest, handler, as_reply: AsReply | None) -> None:
             reply = await handler
         except Failure as failure:
             reply = _failed(request, failure, as_reply)
+        await compress_first(request, reply)
         send(request, reply)
     except CancelledError:
         if not request._disconnected:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import gzip
 import re
+from typing import Any
+
+from twisted.internet.threads import deferToThreadPool
+
+from keygenreg.caches.bounded import BoundedCache
 
 _TEXTUAL = re.compile(
     r"(text/.*|application/(.*\+)?(json|xml)|application/(javascript|x-javascript|yaml)|image/svg\+xml)\Z"
@@ -15,6 +20,8 @@ LARGEST = 4 * 1024 * 1024
 """Bodies between these sizes, in bytes, are compressed; above, it would hold the reactor for too long."""
 
 _FAST_ABOVE = 128 * 1024
+# Bytes that take longer to compress than to look up.
+_KEPT_ABOVE = 4 * 1024
 
 
 def is_textual(content_type: str) -> bool:
@@ -41,5 +48,28 @@ def accepts_gzip(accept_encoding: str | None) -> bool:
 
 
 def compress(body: bytes) -> bytes:
-    """``body`` as gzip, the same bytes every time; large bodies trade size for speed."""
+    """``body`` as gzip, the same bytes every time; large bodies trade size for speed. In the reactor's thread only."""
+    packed = _packed.get(body)
+    return _keep(body, _compressed(body)) if packed is None else packed
+
+
+async def compress_aside(reactor: Any, body: bytes) -> bytes:
+    """The same, made in a thread of the reactor's; :func:`compress` then knows it."""
+    packed = _packed.get(body)
+    if packed is not None:
+        return packed
+    return _keep(body, await deferToThreadPool(reactor, reactor.getThreadPool(), _compressed, body))
+
+
+# A document is kept once for all who see the same, and compressed for each of them, who may be thousands.
+_packed: BoundedCache[bytes, bytes] = BoundedCache(16 * 1024 * 1024)
+
+
+def _keep(body: bytes, packed: bytes) -> bytes:
+    if len(body) > _KEPT_ABOVE:
+        _packed.put(body, packed, len(body) + len(packed))
+    return packed
+
+
+def _compressed(body: bytes) -> bytes:
     return gzip.compress(body, compresslevel=1 if len(body) > _FAST_ABOVE else 6, mtime=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keygenreg.formats.conditional import Outcome, evaluate, named_form, parse_http_date, with_coding
-from keygenreg.web.compression import LARGEST, SMALLEST, accepts_gzip, compress, is_textual
+from keygenreg.web.compression import LARGEST, SMALLEST, accepts_gzip, compress, compress_aside, is_textual
 from keygenreg.web.files.blob_stream import stream
 from keygenreg.web.files.sending_body import send_body
 from keygenreg.web.files.slices import SLICE
@@ -13,6 +13,24 @@ from keygenreg.web.response_head import add_vary, is_gone, set_head, without_con
 _BODILESS = (204, 304)
 #: Bodies that are encoded already, parts of one, or that clients check against a digest byte by byte.
 _AS_IT_IS = (b"Content-Encoding", b"Content-Range", b"Docker-Content-Digest")
+#: Bytes that are compressed in the reactor: in a millisecond or two.
+_AT_ONCE = 32 * 1024
+
+
+async def compress_first(request, reply: Reply | BlobReply) -> None:
+    """
+    Compress, in a thread, what :func:`send` will have to compress and would hold up the reactor with: it then finds
+    that done. To guess wrong costs time and nothing else.
+    """
+    if not isinstance(reply, Reply) or is_gone(request):
+        return
+    if not _AT_ONCE < len(reply.body) <= LARGEST:
+        return
+    fields = {name.lower(): value for name, value in reply.headers}
+    if any(name.decode().lower() in fields for name in _AS_IT_IS) or not is_textual(fields.get("content-type", "")):
+        return
+    if accepts_gzip(request.header("Accept-Encoding")) and _preconditioned(request, reply) is reply:
+        await compress_aside(request.channel.site.reactor, reply.body)
 
 
 def send(request, reply: Reply | BlobReply) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from attrs import frozen
 
-from keygenreg.engines.npm.versions import LATEST, PackageVersion, dist_tags
+from keygenreg.engines.npm.versions import LATEST, PackageVersion, Tagged, dist_tags
 from keygenreg.formats.media_types import JSON, JSON_UTF8
 from keygenreg.formats.timestamps import api_time
 
@@ -30,6 +30,9 @@ OF_LATEST = (
     "description", "maintainers", "author", "contributors", "license", "repository", "homepage", "bugs", "keywords",
 )  # fmt: skip
 
+#: Bytes of digests in entity tags.
+_DIGEST = 16
+
 
 @frozen
 class Document:
@@ -41,41 +44,73 @@ class Document:
 
 
 @frozen
+class Entry:
+    """
+    One version as it stands in a document of its package.
+
+    :ivar published: an API time.
+    :ivar text: all that the document says of the version, as JSON. :ivar digest: tells different texts apart.
+    """
+
+    tagged: Tagged
+    published: str
+    text: bytes
+    digest: bytes
+
+    @property
+    def version(self) -> str:
+        return self.tagged.version
+
+
+@frozen
 class Package:
-    """``versions``: highest first, at least one."""
+    """``entries``: highest version first, at least one, all in the same form."""
 
     name: str
     created: datetime
-    versions: Sequence[PackageVersion]
-
-    @property
-    def modified(self) -> datetime:
-        return max(each.updated for each in self.versions)
+    modified: datetime
+    entries: Sequence[Entry]
 
     @property
     def tags(self) -> dict[str, str]:
-        return dist_tags(each.tagged for each in self.versions)
+        return dist_tags(each.tagged for each in self.entries)
+
+
+def entry(version: PackageVersion, media_type: str) -> Entry:
+    """A version for documents of that type."""
+    text = orjson.dumps(_short(version) if media_type == INSTALL_V1 else version.manifest)
+    return Entry(version.tagged, api_time(version.created), text, hashlib.blake2b(text, digest_size=_DIGEST).digest())
 
 
 def package_document(package: Package, media_type: str) -> Document:
-    """All versions of a package, in full or (:data:`INSTALL_V1`) with what installers need."""
+    """
+    All versions of a package, in full or (:data:`INSTALL_V1`) with what installers need.
+
+    The tag is made of the digests of the entries and of what the document is without them: reading through all of a
+    long document would take as long as making it.
+    """
     content = _abbreviated(package) if media_type == INSTALL_V1 else _full(package)
-    return rendered(content, media_type)
+    bare = orjson.dumps(content | {"versions": {}})
+    content["versions"] = {each.version: orjson.Fragment(each.text) for each in package.entries}
+    content_type = _content_type(media_type)
+    digest = _digest(content_type, bare)
+    digest.update(b"".join([each.digest for each in package.entries]))
+    return Document(orjson.dumps(content), content_type, f'"{digest.hexdigest()}"')
 
 
 def version_document(version: PackageVersion, media_type: str) -> Document:
     """One version."""
-    return rendered(_short(version) if media_type == INSTALL_V1 else version.manifest, media_type)
+    return document(entry(version, media_type).text, media_type)
 
 
 def _full(package: Package) -> dict[str, Any]:
     tags = package.tags
-    latest = next(each.manifest for each in package.versions if each.version == tags[LATEST])
+    latest = orjson.loads(next(each.text for each in package.entries if each.version == tags[LATEST]))
     return {
         "_id": package.name,
         "name": package.name,
         "dist-tags": tags,
-        "versions": {each.version: each.manifest for each in package.versions},
+        "versions": {},
         "time": _times(package),
     } | {member: latest[member] for member in OF_LATEST if member in latest}
 
@@ -86,7 +121,7 @@ def _abbreviated(package: Package) -> dict[str, Any]:
         "name": package.name,
         "modified": api_time(package.modified),
         "dist-tags": package.tags,
-        "versions": {each.version: _short(each) for each in package.versions},
+        "versions": {},
         "time": _times(package),
     }
 
@@ -98,7 +133,7 @@ def _short(version: PackageVersion) -> dict[str, Any]:
 def _times(package: Package) -> dict[str, str]:
     """Only of versions in the document: others are nobody's business."""
     times = {"created": api_time(package.created), "modified": api_time(package.modified)}
-    return times | {each.version: api_time(each.created) for each in package.versions}
+    return times | {each.version: each.published for each in package.entries}
 
 
 def search_results(found: Iterable[Mapping[str, Any]], total: int, now: datetime) -> Document:
@@ -156,6 +191,16 @@ def rendered(content: object, media_type: str = JSON) -> Document:
 
 def document(body: bytes, media_type: str = JSON) -> Document:
     """JSON that is text already."""
-    content_type = JSON_UTF8 if media_type == JSON else media_type
-    digest = hashlib.sha256(content_type.encode("ascii") + b"\x00" + body).hexdigest()
-    return Document(body, content_type, f'"{digest[:32]}"')
+    content_type = _content_type(media_type)
+    return Document(body, content_type, f'"{_digest(content_type, body).hexdigest()}"')
+
+
+def _content_type(media_type: str) -> str:
+    return JSON_UTF8 if media_type == JSON else media_type
+
+
+def _digest(content_type: str, body: bytes) -> Any:
+    """Of a type and a body, for more to come; of a known length, so that this cannot be taken for a part of them."""
+    made = hashlib.blake2b(f"{content_type} {len(body)} ".encode("ascii"), digest_size=_DIGEST)
+    made.update(body)
+    return made

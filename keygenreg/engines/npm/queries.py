@@ -24,11 +24,14 @@ _MANIFEST = """manifests m WHERE m.artifact_id = a.id AND m.content_path IN ('pa
 _TARBALLS = """a.package_id = %(package)s AND a.status = 'UPLOADED'
     ORDER BY a.version_key DESC, a.created, a.ordinal"""
 
+# Times and documents as text: most rows are those of an entry that is made already (entries.py), and need not be turned
+# into values.
 VERSIONS = Query(
     "versions of a package",
-    f"""SELECT a.release_version, a.release_tag, a.release_status, a.channel, a.permitted, a.created, a.updated,
-        a.checksum, a.metadata, b.sha512, b.sha256, b.sha1, r.metadata AS release_metadata,
-        p.metadata AS package_metadata, manifest.content, manifest.metadata AS facts
+    f"""SELECT a.release_version, a.release_tag, a.release_status, a.channel, a.permitted, a.created::text AS created,
+        a.updated, a.checksum, a.metadata::text AS metadata, b.sha512, b.sha256, b.sha1,
+        r.metadata::text AS release_metadata, p.metadata::text AS package_metadata, manifest.content,
+        manifest.metadata::text AS facts
     FROM visible_artifacts a
     JOIN releases r ON r.id = a.release_id
     JOIN packages p ON p.id = a.package_id

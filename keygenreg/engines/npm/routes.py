@@ -10,10 +10,11 @@ from klein.resource import KleinResource
 from keygenreg.domain.failures import NotAllowed, NotFound, Unauthenticated
 from keygenreg.engines.npm import documents, paths, queries, search
 from keygenreg.engines.npm.errors import NO_LOG_IN, VARY, as_reply
+from keygenreg.engines.npm.entries import Entries, Place
 from keygenreg.engines.npm.lookup import HOW_TO_AUTHENTICATE, Found, Lookup
 from keygenreg.engines.npm.passing import PassedOn
 from keygenreg.engines.npm.upstream import NpmUpstream
-from keygenreg.engines.npm.versions import dist_tags, package_versions, tagged
+from keygenreg.engines.npm.versions import dist_tags, package_version, tagged
 from keygenreg.formats.accept import best_match, require_api_accept
 from keygenreg.formats.conditional import format_http_date
 from keygenreg.formats.media_types import JSON
@@ -24,9 +25,12 @@ from keygenreg.web.exchange import Exchange
 from keygenreg.web.parts import Parts
 from keygenreg.web.reply import BlobReply, Reply
 
+from keygenreg.web.turns import in_turns
 #: Every use comes back to us, so that new versions and lost rights show at once; mostly it ends with a 304.
 _CACHED = "{}, max-age=0, must-revalidate, no-transform"
 _READS = ["GET", "HEAD"]
+#: Of entries of documents that are kept.
+_ENTRIES_BYTES = 32 * 1024 * 1024
 _HOW_TO_PUBLISH = (
     "This registry is read-only for npm: publish with `keygenreg publish FILE --package NAME --engine npm --version "
     "VERSION` or with the API. A dist-tag is the tag of a release."
@@ -57,6 +61,7 @@ class NpmRoutes:
         self.parts = parts
         self.mirror: Mirror = parts.mirrors.of(NpmUpstream())
 
+        self._entries = Entries(_ENTRIES_BYTES)
     @app.route("/", methods=_READS)
     @answers(as_reply)
     async def root(self, exchange: Exchange) -> Reply:
@@ -163,8 +168,13 @@ class NpmRoutes:
         if found is None:
             passed = self._passed_on(exchange, lookup)
             return _passed(await passed.package(name, media_type), passed)
-        versions = await self._versions(exchange, lookup, found)
-        package = documents.Package(found.name, found.created, versions)
+        rows = await lookup.tarballs(found, queries.VERSIONS)
+        found_entries: dict[str, tuple[documents.Entry, datetime]] = {}
+        await in_turns(self._entries.fill(found_entries, rows, Place(found.name, _base(exchange), media_type)))
+        if not found_entries:
+            raise _unshown(found)
+        entries, updated = zip(*found_entries.values(), strict=True)
+        package = documents.Package(found.name, found.created, max(updated), entries)
         return _reply(documents.package_document(package, media_type), _audience(found), package.modified)
 
     async def _version(self, exchange: Exchange, target: paths.Selected, media_type: str) -> Reply:
@@ -175,8 +185,13 @@ class NpmRoutes:
             passed = self._passed_on(exchange, lookup)
             return _passed(await passed.version(target.name, target.selector, media_type), passed)
         tags = dist_tags(map(tagged, await lookup.tarballs(found, queries.TAGS)))
-        version, *_ = await self._versions(exchange, lookup, found, tags.get(target.selector, target.selector))
-        return _reply(documents.version_document(version, media_type), _audience(found), version.updated)
+        rows = await lookup.tarballs(found, queries.VERSIONS, tags.get(target.selector, target.selector))
+        tarball_url = paths.tarball_urls(_base(exchange), found.name)
+        for row in rows:
+            version = package_version(row, found.name, tarball_url)
+            if version is not None:
+                return _reply(documents.version_document(version, media_type), _audience(found), row["updated"])
+        raise _unshown(found)
 
     async def _tarball(self, exchange: Exchange, target: paths.Tarball) -> Reply | BlobReply:
         """The bytes of a version, under the same rules as everywhere (decision 2)."""
@@ -201,13 +216,6 @@ class NpmRoutes:
         """For a name that is not carried here; claims and the operator's policy decide."""
         return PassedOn(self.mirror, exchange, lookup, _base(exchange))
 
-    async def _versions(self, exchange: Exchange, lookup: Lookup, found: Found, version: str | None = None):
-        rows = await lookup.tarballs(found, queries.VERSIONS, version)
-        versions = package_versions(rows, found.name, paths.tarball_urls(_base(exchange), found.name))
-        if not versions:
-            raise NotFound(f"No version of {found.name} can be shown.")
-        return versions
-
     async def _lookup(self, exchange: Exchange) -> Lookup:
         return Lookup(self.parts.database, await exchange.admit(), paths.nerf_dart(_base(exchange)))
 
@@ -223,6 +231,10 @@ def _how_to_log_in(exchange: Exchange) -> str:
 
 
 def _audience(found: Found) -> str:
+def _unshown(found: Found) -> NotFound:
+    return NotFound(f"No version of {found.name} can be shown.")
+
+
     return "public" if found.public else "private"
 
 

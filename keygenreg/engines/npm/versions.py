@@ -1,4 +1,4 @@
-"""Rows of the database as the versions of a package, and which of them the dist-tags name."""
+"""Rows of the database as versions of a package, and which of them the dist-tags name."""
 
 from __future__ import annotations
 
@@ -33,12 +33,11 @@ class PackageVersion:
     One version as it is shown.
 
     :ivar manifest: all members of its document; ``name`` and ``version`` are those of package and release.
-    :ivar created, updated: of the tarball.
+    :ivar created: of the tarball.
     """
 
     tagged: Tagged
     created: datetime
-    updated: datetime
     manifest: Mapping[str, Any]
 
     @property
@@ -50,34 +49,31 @@ def tagged(row: Mapping[str, Any]) -> Tagged:
     return Tagged(row["release_version"], row["channel"] == "stable", row["release_tag"] or None)
 
 
-def package_versions(
-    rows: Iterable[Mapping[str, Any]], name: str, tarball_url: Callable[[str], str]
-) -> tuple[PackageVersion, ...]:
+def package_version(
+    row: Mapping[str, Any], name: str, tarball_url: Callable[[str], str]
+) -> PackageVersion | None:
     """
-    The versions in the rows, in their order; of several tarballs of one version the first counts. Imported manifests
-    that are no JSON object are left out.
+    The version in a row of :data:`~keygenreg.engines.npm.queries.VERSIONS`; None for an imported manifest that is no
+    JSON object.
 
     :param tarball_url: the absolute URL of a version's file.
     """
-    found: dict[str, PackageVersion] = {}
-    for row in rows:
-        version = row["release_version"]
-        package = _object(row["content"])
-        if version in found or package is None:
-            continue
-        manifest = package | {"name": name, "version": version, "_id": f"{name}@{version}"}
-        manifest["dist"] = _dist(row, tarball_url(version))
-        facts = row["facts"]
-        if facts.get("has_install_script") is True:
-            manifest["hasInstallScript"] = True
-        if facts.get("has_shrinkwrap") is True:
-            manifest["_hasShrinkwrap"] = True
-        deprecated = deprecation(row) or package.get("deprecated")
-        manifest.pop("deprecated", None)
-        if isinstance(deprecated, str) and deprecated:
-            manifest["deprecated"] = deprecated
-        found[version] = PackageVersion(tagged(row), row["created"], row["updated"], manifest)
-    return tuple(found.values())
+    version = row["release_version"]
+    package = _object(row["content"])
+    if package is None:
+        return None
+    facts = orjson.loads(row["facts"])
+    manifest = package | {"name": name, "version": version, "_id": f"{name}@{version}"}
+    manifest["dist"] = _dist(row, facts, tarball_url(version))
+    if facts.get("has_install_script") is True:
+        manifest["hasInstallScript"] = True
+    if facts.get("has_shrinkwrap") is True:
+        manifest["_hasShrinkwrap"] = True
+    deprecated = deprecation(row) or package.get("deprecated")
+    manifest.pop("deprecated", None)
+    if isinstance(deprecated, str) and deprecated:
+        manifest["deprecated"] = deprecated
+    return PackageVersion(tagged(row), datetime.fromisoformat(row["created"]), manifest)
 
 
 def _object(content: str) -> dict[str, Any] | None:
@@ -88,7 +84,7 @@ def _object(content: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _dist(row: Mapping[str, Any], url: str) -> dict[str, Any]:
+def _dist(row: Mapping[str, Any], facts: Mapping[str, Any], url: str) -> dict[str, Any]:
     """What we computed of the bytes; for bytes that we do not hold, what the vendor stated (engines.md 1.12)."""
     dist: dict[str, Any] = {"tarball": url}
     stated = infer(row["checksum"])
@@ -102,8 +98,8 @@ def _dist(row: Mapping[str, Any], url: str) -> dict[str, Any]:
     elif stated is not None and stated.encoding == "hex" and stated.algorithm == "sha1":
         dist["shasum"] = stated.hex
     for member, fact in (("fileCount", "file_count"), ("unpackedSize", "unpacked_size")):
-        if isinstance(row["facts"].get(fact), int):
-            dist[member] = row["facts"][fact]
+        if isinstance(facts.get(fact), int):
+            dist[member] = facts[fact]
     return dist
 
 
@@ -112,7 +108,8 @@ def deprecation(row: Mapping[str, Any]) -> str | None:
     Why a version should not be used: ``deprecated`` of the vendor's metadata, that of the artifact before that of the
     release, before that of the package; else that the release is withdrawn.
     """
-    for metadata in (row["metadata"], row["release_metadata"], row["package_metadata"]):
+    for column in ("metadata", "release_metadata", "package_metadata"):
+        metadata = orjson.loads(row[column])
         if "deprecated" in metadata:
             reason = metadata["deprecated"]
             return reason if isinstance(reason, str) else _DEPRECATED if reason else None

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
+
+import orjson
 
 from keygenreg.domain.checksum import infer
 from keygenreg.engines.pypi.names import basename, distribution
@@ -19,30 +22,37 @@ def project_files(
     Those rows that are wheels or source distributions of the (normalised) project, in their order; of several with one
     name (in different releases) the first.
 
+    :param rows: of :data:`~keygenreg.engines.pypi.queries.FILES`.
     :param url_of: the absolute URL of a row's file.
     """
-    found = []
-    seen = set()
+    found: dict[str, ProjectFile] = {}
     for row in rows:
-        file = distribution(basename(row["filename"]), project)
-        if file is None or file.filename in seen:
-            continue
-        seen.add(file.filename)
-        digest = row["core_digest"]
-        found.append(
-            ProjectFile(
-                distribution=file,
-                url=url_of(row),
-                hashes=_hashes(row),
-                requires_python=row["requires_python"],
-                yanked=_yanked(row),
-                size=row["size"],
-                upload_time=row["created"],
-                core_metadata_sha256=digest.removeprefix("sha256:") if digest else None,
-                extra_attributes={key: value for key, value in row["metadata"].items() if key not in _YANK_KEYS},
-            )
-        )
-    return tuple(found)
+        file = project_file(row, project, url_of)
+        if file is not None:
+            found.setdefault(file.filename, file)
+    return tuple(found.values())
+
+
+def project_file(
+    row: dict[str, Any], project: str, url_of: Callable[[dict[str, Any]], str]
+) -> ProjectFile | None:
+    """The file in one row; None where it is no distribution of the project."""
+    file = distribution(basename(row["filename"]), project)
+    if file is None:
+        return None
+    digest = row["core_digest"]
+    metadata = orjson.loads(row["metadata"])
+    return ProjectFile(
+        distribution=file,
+        url=url_of(row),
+        hashes=_hashes(row),
+        requires_python=row["requires_python"],
+        yanked=_yanked(row, metadata, orjson.loads(row["release_metadata"])),
+        size=row["size"],
+        upload_time=datetime.fromisoformat(row["created"]),
+        core_metadata_sha256=digest.removeprefix("sha256:") if digest else None,
+        extra_attributes={key: value for key, value in metadata.items() if key not in _YANK_KEYS},
+    )
 
 
 def _hashes(row: dict[str, Any]) -> dict[str, str]:
@@ -56,11 +66,11 @@ def _hashes(row: dict[str, Any]) -> dict[str, str]:
 _YANK_KEYS = frozenset({"yanked", "yanked_reason"})
 
 
-def _yanked(row: dict[str, Any]) -> bool | str:
+def _yanked(row: dict[str, Any], own: dict[str, Any], of_release: dict[str, Any]) -> bool | str:
     """PEP 592: a yanked release, or a file that its vendor's metadata marks; the reason is metadata too."""
     for metadata, yanked in (
-        (row["metadata"], row["metadata"].get("yanked")),
-        (row["release_metadata"], row["release_status"] == "YANKED" or row["release_metadata"].get("yanked")),
+        (own, own.get("yanked")),
+        (of_release, row["release_status"] == "YANKED" or of_release.get("yanked")),
     ):
         if yanked:
             reason = metadata.get("yanked_reason") or yanked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -122,13 +122,22 @@ class Project:
     @property
     def offered(self) -> tuple[ProjectFile, ...]:
         """The files that may be shown: none while quarantined (PEP 792)."""
-        return () if self.status.status == "quarantined" else self.files
+        return () if self.is_quarantined else self.files
+
+    @property
+    def is_quarantined(self) -> bool:
+        return self.status.status == "quarantined"
 
     @property
     def versions(self) -> tuple[Version, ...]:
         """Distinct versions of the offered files, lowest first."""
-        # Files mostly come highest first, so that there is little left to sort.
-        return tuple(sorted(dict.fromkeys(file.version for file in reversed(self.offered))))
+        return distinct([file.version for file in self.offered])
+
+
+def distinct(versions: Sequence[Version]) -> tuple[Version, ...]:
+    """Versions of files, each once, lowest first; of equal ones, which may be spelt differently, the last counts."""
+    # Files mostly come highest first, so that there is little left to sort.
+    return tuple(sorted(dict.fromkeys(reversed(versions))))
 
 
 @lru_cache(maxsize=1024)

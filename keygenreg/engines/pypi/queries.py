@@ -27,11 +27,14 @@ CLAIMED = Query(
     unscoped="a claim counts for everybody, whatever they may see (decision 17)",
 )
 
+# Times, ids and documents as text: most rows are those of an entry that is made already (entries.py), and need not be
+# turned into values.
 FILES = Query(
     "files of a project",
-    """SELECT a.id, a.filename, a.checksum, a.metadata, a.created, a.updated, a.permitted, a.release_status,
-        coalesce(b.size, a.content_length, a.filesize, 0) AS size, b.sha256, b.sha512, b.sha1, b.md5,
-        r.metadata AS release_metadata, m.metadata ->> 'requires_python' AS requires_python,
+    """SELECT a.permitted, a.updated, a.id::text AS id, a.filename, a.checksum, a.metadata::text AS metadata,
+        a.created::text AS created, a.release_status, coalesce(b.size, a.content_length, a.filesize, 0) AS size,
+        b.sha256, b.sha512, b.sha1, b.md5, r.metadata::text AS release_metadata,
+        m.metadata ->> 'requires_python' AS requires_python,
         CASE WHEN m.content_path = 'METADATA' THEN m.content_digest END AS core_digest
     FROM visible_artifacts a
     JOIN releases r ON r.id = a.release_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from attrs import frozen
+from attrs import evolve, frozen
 from klein import Klein
 from klein.resource import KleinResource
 from packaging.version import InvalidVersion, Version
@@ -14,6 +14,7 @@ from keygenreg.domain.grant import Grant
 from keygenreg.domain.identifiers import parse_uuid
 from keygenreg.engines.pypi import queries, render
 from keygenreg.engines.pypi.errors import VARY, as_reply
+from keygenreg.engines.pypi.entries import Entries, Entry, Place
 from keygenreg.engines.pypi.files import project_files
 from keygenreg.engines.pypi.mirrored import shown
 from keygenreg.engines.pypi.names import is_valid, normalize
@@ -31,18 +32,21 @@ from keygenreg.web.parts import Parts
 from keygenreg.web.reply import BlobReply, Reply
 
 #: Pages of OPEN products are the same for everybody; a short life lets uv share one request between its processes.
+from keygenreg.web.turns import in_turns
 _PUBLIC = "public, max-age=60, no-transform"
 #: Clients key their caches by URL without credentials, so every use of a gated page must come back to us.
 _PRIVATE = "private, max-age=0, must-revalidate, no-transform"
 _HOW_TO_PUBLISH = (
     "This index is read-only: publish with `keygenreg publish FILE --package NAME --version VERSION`, "
+#: Of entries of pages that are kept: those of some ten thousand files.
+ENTRIES_BYTES = 32 * 1024 * 1024
     "or with the API, not with an uploader."
 )
 
 
 @frozen
 class Found:
-    """A project that the caller may read, its rows, and whether everybody may."""
+    """A project that the caller may read, without its files, the rows of these, and whether everybody may."""
 
     project: Project
     package: dict
@@ -62,6 +66,7 @@ class PypiRoutes:
         self.mirror: Mirror = parts.mirrors.of(PypiUpstream())
 
     @app.route("/", methods=["GET", "HEAD"])
+        self._entries = Entries(ENTRIES_BYTES)
     @app.route("/simple", methods=["GET", "HEAD"])
     @answers(as_reply)
     async def project_list(self, exchange: Exchange) -> Reply:
@@ -84,10 +89,15 @@ class PypiRoutes:
         representation = choose_representation(exchange.header("Accept"), exchange.query.text("format"))
         exchange.keep()
         grant = await exchange.admit()
-        found = await self._find(exchange, grant, project)
+        found = await self._find(grant, project)
         if found is None:
             return await self._upstream(exchange, grant, normalize(project), representation)
-        page = render.project_detail(found.project, account=_title(grant), representation=representation)
+        entries: dict[str, Entry] = {}
+        place = Place(found.project.name, exchange.base_url, str(grant.account.id), representation.is_json)
+        await in_turns(self._entries.fill(entries, found.rows, place))
+        page = render.project_page(
+            found.project, list(entries.values()), account=_title(grant), representation=representation
+        )
         return _reply(page, public=found.public, rows=found.rows)
 
     @app.route("/pypi/<project>/json", methods=["GET", "HEAD"])
@@ -97,11 +107,13 @@ class PypiRoutes:
         """What tools read of a project without its pages; nothing for projects that are not carried here."""
         exchange.keep()
         grant = await exchange.admit()
-        found = await self._find(exchange, grant, project)
+        found = await self._find(grant, project)
         if found is None:
             raise NotFound(f"There is no project {project!r} here.")
         asked = None if version is None else _version(version)
         described = await self._described(exchange, grant, found, asked)
+        files = project_files(found.rows, found.project.name, lambda row: self._file_url(exchange, row))
+        found = evolve(found, project=evolve(found.project, files=files))
         if version is None:
             body = project_document(described)
         else:
@@ -128,7 +140,7 @@ class PypiRoutes:
         await exchange.find_account()
         raise NotAllowed(_HOW_TO_PUBLISH)
 
-    async def _find(self, exchange: Exchange, grant: Grant, name: str) -> Found | None:
+    async def _find(self, grant: Grant, name: str) -> Found | None:
         """
         The project for the caller; ``None`` for a name that this account never had.
 
@@ -148,9 +160,8 @@ class PypiRoutes:
         if rows and not any(row["permitted"] for row in rows):
             raise Denied(f"Your license does not permit access to {normal!r}; it may be suspended.")
         rows = [row for row in rows if row["permitted"]]
-        files = project_files(rows, package["pypi_name"], lambda row: self._file_url(exchange, row))
         project = Project(
-            name=package["pypi_name"], display_name=package["key"], files=files, status=_status(package["metadata"])
+            name=package["pypi_name"], display_name=package["key"], status=_status(package["metadata"])
         )
         return Found(project, package, rows, package["open"] and grant.bearer is None)
 

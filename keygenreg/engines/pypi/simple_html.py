@@ -36,16 +36,25 @@ def project_list(projects: Iterable[ProjectLink], *, account: str) -> bytes:
 
 def project_detail(project: Project, *, account: str) -> bytes:
     """One project's page: one anchor, on a line of its own, per file in the order given."""
-    anchors = (_anchor(_href(file), file.filename, _attributes(file)) for file in project.offered)
+    return with_entries(project, map(entry, project.offered), account=account)
+
+
+def entry(file: ProjectFile) -> bytes:
+    """One file as it stands in the page of its project."""
+    return _anchor(_href(file), file.filename, _attributes(file))
+
+
+def with_entries(project: Project, entries: Iterable[bytes], *, account: str) -> bytes:
+    """The page of a project whose files are given as :func:`entry` made them."""
     metas = []
     if project.status.status != "active":
         metas.append(_meta("pypi:project-status", project.status.status))
         if project.status.reason:
             metas.append(_meta("pypi:project-status-reason", project.status.reason))
-    return _document(f"Links for {project.display_name} of {account}", anchors, metas)
+    return _document(f"Links for {project.display_name} of {account}", entries, metas)
 
 
-def _document(title: str, anchors: Iterable[str], metas: Iterable[str] = ()) -> bytes:
+def _document(title: str, anchors: Iterable[bytes], metas: Iterable[str] = ()) -> bytes:
     shown = _escape(title)
     head = (
         "<!DOCTYPE html>",
@@ -59,13 +68,16 @@ def _document(title: str, anchors: Iterable[str], metas: Iterable[str] = ()) -> 
         "<body>",
         f"<h1>{shown}</h1>",
     )
-    lines = (*head, *anchors, "</body>", "</html>", "")
-    return "\n".join(lines).encode("utf-8", "replace")
+    return b"\n".join((_bytes("\n".join(head)), *anchors, b"</body>", b"</html>", b""))
 
 
-def _anchor(url: str, text: str, attributes: Iterable[tuple[str, str]]) -> str:
+def _anchor(url: str, text: str, attributes: Iterable[tuple[str, str]]) -> bytes:
     data = "".join(f' {name}="{_escape(value)}"' for name, value in attributes)
-    return f'<a href="{_escape(url)}"{data}>{_escape(text)}</a><br>'
+    return _bytes(f'<a href="{_escape(url)}"{data}>{_escape(text)}</a><br>')
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
 
 
 def _href(file: ProjectFile) -> str:

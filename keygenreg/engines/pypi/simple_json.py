@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from packaging.version import Version
 
 from keygenreg.engines.pypi.project import Project, ProjectFile, ProjectLink
 
@@ -28,17 +29,35 @@ def project_list(projects: Iterable[ProjectLink]) -> bytes:
 
 def project_detail(project: Project) -> bytes:
     """One project's files, in the order given."""
+    sized = all(file.size is not None for file in project.offered)
+    return _detail(project, project.versions, [_file(file) for file in project.offered], sized=sized)
+
+
+def with_entries(project: Project, versions: Iterable[Version], entries: Iterable[bytes]) -> bytes:
+    """
+    The same of a project whose files are given as :func:`entry` made them.
+
+    :param versions: of the files: distinct, lowest first.
+    """
+    return _detail(project, versions, list(map(orjson.Fragment, entries)), sized=True)
+
+
+def entry(file: ProjectFile) -> bytes:
+    """One file, of known size, as it stands in the page of its project."""
+    return orjson.dumps(_file(file))
+
+
+def _detail(project: Project, versions: Iterable[Version], files: list[Any], *, sized: bool) -> bytes:
     status = {"status": project.status.status}
     if project.status.reason:
         status["reason"] = project.status.reason
-    sized = all(file.size is not None for file in project.offered)
     return orjson.dumps(
         {
             "meta": {"api-version": API_VERSION if sized else _WITHOUT_SIZES},
             "name": project.name,
             "project-status": status,
-            "versions": [str(version) for version in project.versions],
-            "files": [_file(file) for file in project.offered],
+            "versions": list(map(str, versions)),
+            "files": files,
         }
     )
 

@@ -58,17 +58,22 @@ STAMP = Query(
     f"SELECT count(*) AS total, {_COUNT} AS permitted, concat_ws('/', {_COUNT}, {_SUM}) AS stamp {_LISTED}",
 )
 
-# The stamp belongs to exactly these rows; another query's could be older.
-_GEMS = f"""SELECT p.key, a.permitted, a.checksum, a.blob_sha256, spec.id AS manifest, spec.updated AS manifest_updated,
-        concat_ws('/', {_COUNT} OVER (), {_SUM} OVER ()) AS stamp {_LISTED}"""
+# As text: they are compared, and nothing else.
+_EDITION = "spec.id::text AS manifest, spec.updated::text AS manifest_updated"
+_GEMS = f"SELECT p.key, a.permitted, a.checksum, a.blob_sha256, {_EDITION}"
 _OLDEST_FIRST = "ORDER BY a.created, a.ordinal, spec.created, spec.ordinal"
 
-GEMS = Query("listed gems", f"{_GEMS} {_OLDEST_FIRST}")
-GEMS_OF_PACKAGE = Query("listed gems of a package", f"{_GEMS} AND a.package_id = %(package)s {_OLDEST_FIRST}")
+# The stamp belongs to exactly these rows; another query's could be older.
+GEMS = Query(
+    "listed gems", f"{_GEMS}, concat_ws('/', {_COUNT} OVER (), {_SUM} OVER ()) AS stamp {_LISTED} {_OLDEST_FIRST}"
+)
+GEMS_OF_PACKAGE = Query(
+    "listed gems of a package", f"{_GEMS} {_LISTED} AND a.package_id = %(package)s {_OLDEST_FIRST}"
+)
 
 FACTS = Query(
     "facts of listed gems",
-    f"""SELECT spec.id AS manifest, spec.updated AS manifest_updated, {_DOCUMENT},
+    f"""SELECT {_EDITION}, {_DOCUMENT},
         spec.metadata - ARRAY['summary', 'description', 'metadata'] AS facts
     FROM visible_artifacts a JOIN manifests spec ON spec.artifact_id = a.id
     WHERE spec.id = ANY(%(manifests)s::uuid[])""",

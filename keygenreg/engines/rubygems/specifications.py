@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 from attrs import define, field
 from twisted.internet.threads import deferToThread
@@ -34,7 +33,7 @@ class Specifications:
     """Reads specifications for rows of :mod:`~keygenreg.engines.rubygems.queries`."""
 
     database: Database
-    _kept: OrderedDict[tuple[UUID, Any], Listing | None] = field(factory=OrderedDict, init=False)
+    _kept: OrderedDict[tuple[str, str], Listing | None] = field(factory=OrderedDict, init=False)
 
     async def listed(self, scope: Scope, rows: Sequence[Row]) -> tuple[list[ListedGem], bool]:
         """
@@ -61,7 +60,7 @@ class Specifications:
             if _key(row) in self._kept:
                 self._kept.move_to_end(_key(row))
             else:
-                missing.append(str(row["manifest"]))
+                missing.append(row["manifest"])
         for start in range(0, len(missing), _BATCH):
             ids = missing[start : start + _BATCH]
             facts = await self.database.rows(queries.FACTS, scope=scope, manifests=ids)
@@ -73,7 +72,7 @@ async def specification(row: Row) -> Gemspec | None:
     return await deferToThread(_read, row) if row["content"] is not None else _read(row)
 
 
-def _listings(rows: Sequence[Row]) -> dict[tuple[UUID, Any], Listing | None]:
+def _listings(rows: Sequence[Row]) -> dict[tuple[str, str], Listing | None]:
     gemspecs = ((_key(row), _read(row)) for row in rows)
     return {key: None if gemspec is None else Listing.of(gemspec) for key, gemspec in gemspecs}
 
@@ -85,7 +84,7 @@ def _read(row: Row) -> Gemspec | None:
         return None
 
 
-def _key(row: Row) -> tuple[UUID, Any]:
+def _key(row: Row) -> tuple[str, str]:
     return row["manifest"], row["manifest_updated"]
 
 

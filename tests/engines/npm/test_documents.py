@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from keygenreg.engines.npm import documents, search
 from keygenreg.engines.npm.documents import INSTALL_V1, Package, package_document, version_document
-from keygenreg.engines.npm.versions import Tagged, dist_tags, package_versions
+from keygenreg.engines.npm.entries import Entries, Place
+from keygenreg.engines.npm.versions import Tagged, dist_tags, package_version
 from keygenreg.formats.jsonapi_query import QueryParameters
 from tests.engines.npm.test_package_json import json_values, packages
 from tests.engines.npm.test_paths import versions as version_texts
@@ -24,13 +25,13 @@ _BYTES = b"the tarball"
 
 
 def row(version="1.0.0", **given_members):
-    """A row of the query ``VERSIONS``."""
+    """A row of the query ``VERSIONS``, in which documents are text."""
     stored = {
         "release_version": version,
         "release_tag": None,
         "release_status": "PUBLISHED",
         "channel": "beta" if "-" in version else "stable",
-        "created": _START,
+        "created": "2031-05-06 07:08:09.123456+00",
         "updated": _START + timedelta(seconds=1),
         "checksum": None,
         "metadata": {},
@@ -42,13 +43,25 @@ def row(version="1.0.0", **given_members):
         "content": json.dumps({"name": "acme", "version": version}),
         "facts": {},
     }
-    return stored | given_members
+    stored |= given_members
+    return stored | {column: json.dumps(stored[column]) for column in _DOCUMENTS}
+
+
+_DOCUMENTS = ("metadata", "release_metadata", "package_metadata", "facts")
+
+
+def made(*rows, media_type=JSON, name="acme", entries=None):
+    """The package's document."""
+    found = {}
+    for _ in (entries or Entries(2**20)).fill(found, rows, Place(name, "https://r.test", media_type)):
+        pass
+    shown, updated = zip(*found.values(), strict=True)
+    return package_document(Package(name, _START, max(updated), shown), media_type)
 
 
 def shown(*rows, media_type=JSON, name="acme"):
     """The package's document, parsed."""
-    versions = package_versions(rows, name, lambda version: f"https://r.test/{name}-{version}.tgz")
-    return json.loads(package_document(Package(name, _START, versions), media_type).body)
+    return json.loads(made(*rows, media_type=media_type, name=name).body)
 
 
 class TestPackageDocuments:
@@ -70,11 +83,11 @@ class TestPackageDocuments:
             "versions": {
                 "2.0.0": {
                     "name": "acme", "version": "2.0.0", "_id": "acme@2.0.0", "description": "New",
-                    "dist": {"tarball": "https://r.test/acme-2.0.0.tgz", **dist},
+                    "dist": {"tarball": "https://r.test/acme/-/acme-2.0.0.tgz", **dist},
                 },
                 "1.0.0": {
                     "name": "acme", "version": "1.0.0", "_id": "acme@1.0.0", "main": "x.js",
-                    "dist": {"tarball": "https://r.test/acme-1.0.0.tgz", **dist},
+                    "dist": {"tarball": "https://r.test/acme/-/acme-1.0.0.tgz", **dist},
                 },
             },
             "time": {
@@ -132,23 +145,60 @@ class TestPackageDocuments:
 
     def test_representations_have_tags_of_their_own(self):
         """Clients that asked for one form must not take the other for it."""
-        versions = package_versions([row()], "acme", str)
-        package = Package("acme", _START, versions)
+        version = package_version(row(), "acme", str)
         found = {
-            package_document(package, JSON).etag,
-            package_document(package, INSTALL_V1).etag,
-            version_document(versions[0], JSON).etag,
-            version_document(versions[0], INSTALL_V1).etag,
+            made(row()).etag,
+            made(row(), media_type=INSTALL_V1).etag,
+            version_document(version, JSON).etag,
+            version_document(version, INSTALL_V1).etag,
         }
         assert len(found) == 4
         assert all(etag.startswith('"') for etag in found)
-        assert package_document(package, JSON) == package_document(package, JSON)
+        assert made(row()) == made(row())
 
     def test_content_types(self):
         """pnpm takes only the plain type for an abbreviated document."""
-        package = Package("acme", _START, package_versions([row()], "acme", str))
-        assert package_document(package, INSTALL_V1).content_type == INSTALL_V1
-        assert package_document(package, JSON).content_type == "application/json; charset=utf-8"
+        assert made(row(), media_type=INSTALL_V1).content_type == INSTALL_V1
+        assert made(row()).content_type == "application/json; charset=utf-8"
+
+
+class TestEntriesThatAreKept:
+    """A document made with what is kept of earlier ones is the same as one that is made from nothing."""
+
+    _CHANGES = st.fixed_dictionaries(
+        {},
+        optional={
+            "release_tag": st.sampled_from([None, "latest", "next"]),
+            "release_status": st.sampled_from(["PUBLISHED", "YANKED"]),
+            "channel": st.sampled_from(["stable", "beta"]),
+            "created": st.sampled_from(["2031-05-06 07:08:09+00", "2031-05-06 07:08:09.5+00"]),
+            "updated": st.sampled_from([_START, _START + timedelta(days=1)]),
+            "checksum": st.sampled_from([None, hashlib.sha1(b"x").hexdigest()]),
+            "metadata": st.sampled_from([{}, {"deprecated": "a"}, {"deprecated": True}]),
+            "release_metadata": st.sampled_from([{}, {"deprecated": "b"}]),
+            "package_metadata": st.sampled_from([{}, {"deprecated": "c"}]),
+            "sha512": st.sampled_from([None, "ab" * 64]),
+            "sha256": st.sampled_from([None, "cd" * 32]),
+            "sha1": st.sampled_from([None, "ef" * 20]),
+            "content": st.sampled_from(['{"description":"x"}', '{"description":"y","bin":"c.js"}', "[]"]),
+            "facts": st.sampled_from([{}, {"file_count": 3}, {"has_install_script": True}]),
+        },
+    )
+    _ROWS = st.lists(st.builds(lambda text, members: row(text, **members), st.sampled_from("123"), _CHANGES))
+
+    @settings(max_examples=60)
+    @given(st.lists(st.tuples(_ROWS, st.sampled_from(["acme", "@a/b"]), st.sampled_from([JSON, INSTALL_V1]))))
+    def test_whatever_has_changed(self, asked):
+        entries = Entries(20_000)
+        for rows, name, media_type in asked:
+            rows = [row("0"), *rows]
+            kept = made(*rows, name=name, media_type=media_type, entries=entries)
+            assert kept == made(*rows, name=name, media_type=media_type)
+
+    @given(_ROWS, _ROWS)
+    def test_tags_differ_exactly_where_documents_do(self, some, others):
+        first, second = made(row("0"), *some), made(row("0"), *others)
+        assert (first.etag == second.etag) == (first.body == second.body)
 
 
 class TestDist:
@@ -159,18 +209,18 @@ class TestDist:
         """Of imported files without bytes, what their vendor stated."""
         text = base64.b64encode(hashlib.new(algorithm, b"stated").digest()).decode()
         dist = self.stated(text)
-        assert dist == {"tarball": "https://r.test/acme-1.0.0.tgz", "integrity": f"{algorithm}-{text}"}
+        assert dist == {"tarball": "https://r.test/acme/-/acme-1.0.0.tgz", "integrity": f"{algorithm}-{text}"}
 
     def test_hex_sha1_is_shasum(self):
         text = hashlib.sha1(b"stated").hexdigest()
-        assert self.stated(text) == {"tarball": "https://r.test/acme-1.0.0.tgz", "shasum": text}
+        assert self.stated(text) == {"tarball": "https://r.test/acme/-/acme-1.0.0.tgz", "shasum": text}
 
     @pytest.mark.parametrize(
         "text",
         [None, "", "garbage", hashlib.sha256(b"x").hexdigest(), base64.b64encode(hashlib.sha1(b"x").digest()).decode()],
     )
     def test_other_statements_give_neither(self, text):
-        assert self.stated(text) == {"tarball": "https://r.test/acme-1.0.0.tgz"}
+        assert self.stated(text) == {"tarball": "https://r.test/acme/-/acme-1.0.0.tgz"}
 
     def test_what_we_computed_counts(self):
         """Whatever the vendor stated."""
