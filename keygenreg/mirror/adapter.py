@@ -95,6 +95,15 @@ class Adapter(Protocol):
     def accept(self, variant: str) -> str:
         """The Accept header that it is asked for with."""
 
+    def lists_files(self, variant: str) -> bool:
+        """Whether it says which files there are of the name: with such a document, its files are gone."""
+
+    def grows(self, variant: str) -> bool:
+        """
+        Whether it mostly changes by what is appended, so that this alone is asked for. Such documents are of the whole
+        registry, and so are asked for less often.
+        """
+
     def read(self, body: bytes, *, headers: Mapping[str, str], url: str, name: str, variant: str) -> Listing:
         """
         Read a document, in a thread.

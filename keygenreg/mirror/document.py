@@ -29,6 +29,7 @@ class MirroredDocument:
     """
     A document as it may be used now; times in Unix seconds.
 
+    :ivar size: of its text, in bytes.
     :ivar fresh_until: until then nobody needs to look again; of a stale one, until it is asked for again.
     :ivar stale: it is past its time, and used because upstream is slow or away.
     """
@@ -36,6 +37,7 @@ class MirroredDocument:
     listing: Listing
     url: str
     revision: UUID
+    size: int
     fetched: float
     fresh_until: float
     stale: bool = False

@@ -12,7 +12,7 @@ _NAME = "account_id = %(account)s AND engine = %(engine)s AND name = %(name)s"
 DOCUMENT = Query(
     "mirrored document, and whether its name is claimed",
     f"""SELECT {_CLAIMED} AS claimed, d.revision, d.url, d.content_type, d.size, d.etag, d.last_modified, d.serial,
-        d.fetched, d.fresh_until, d.accessed
+        d.fetched, d.fresh_until, d.accessed, d.gone
     FROM (VALUES (1)) AS always LEFT JOIN mirrored_documents d ON d.account_id = %(account)s AND d.engine = %(engine)s
         AND d.name = %(name)s AND d.variant = %(variant)s AND d.upstream = %(upstream)s""",
     unscoped=_OURS,
@@ -32,18 +32,25 @@ DOCUMENT_STORED = Query(
     ON CONFLICT (account_id, engine, name, variant) DO UPDATE SET upstream = excluded.upstream,
         revision = excluded.revision, url = excluded.url, content_type = excluded.content_type, body = excluded.body,
         size = excluded.size, etag = excluded.etag, last_modified = excluded.last_modified, serial = excluded.serial,
-        fetched = excluded.fetched, fresh_until = excluded.fresh_until""",
+        fetched = excluded.fetched, fresh_until = excluded.fresh_until, gone = NULL""",
     unscoped=_OURS,
 )
 DOCUMENT_CONFIRMED = Query(
     "mirrored document is still current",
-    f"""UPDATE mirrored_documents SET fetched = now(), fresh_until = %(fresh_until)s
+    f"""UPDATE mirrored_documents SET fetched = now(), fresh_until = %(fresh_until)s, gone = NULL
     WHERE {_NAME} AND variant = %(variant)s AND revision = %(revision)s""",
     unscoped=_OURS,
 )
+DOCUMENT_MISSED = Query(
+    "mirrored document is not there upstream",
+    f"""UPDATE mirrored_documents SET gone = coalesce(gone, now()), fresh_until = %(fresh_until)s
+    WHERE {_NAME} AND variant = %(variant)s""",
+    unscoped=_OURS,
+)
 DOCUMENT_GONE = Query(
-    "mirrored document is gone upstream",
-    f"DELETE FROM mirrored_documents WHERE {_NAME} AND variant = %(variant)s",
+    "mirrored document is gone upstream for good",
+    f"""DELETE FROM mirrored_documents
+    WHERE {_NAME} AND variant = %(variant)s AND gone <= now() - make_interval(secs => %(seconds)s)""",
     unscoped=_OURS,
 )
 DOCUMENT_USED = Query(
@@ -59,7 +66,7 @@ FILE = Query(
     LEFT JOIN LATERAL (SELECT * FROM mirrored_files WHERE {_NAME} AND key = %(key)s AND upstream = %(upstream)s
         AND (digest = %(digest)s OR %(digest)s::text IS NULL) ORDER BY stored DESC LIMIT 1) f ON true
     LEFT JOIN mirrored_documents d ON d.account_id = %(account)s AND d.engine = %(engine)s AND d.name = %(name)s
-        AND d.variant = %(variant)s AND d.upstream = %(upstream)s""",
+        AND d.variant = %(variant)s AND d.upstream = %(upstream)s AND d.gone IS NULL""",
     unscoped=_OURS,
 )
 FILES_KEPT = Query(

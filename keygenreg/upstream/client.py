@@ -48,7 +48,10 @@ class Limits:
 
 @frozen
 class Document:
-    """An answer read whole: 200 with its ``body``, 304 and 404 (for 410 too) without. Header names in lower case."""
+    """
+    An answer read whole: 200 and 206 with their ``body``, 304, 404 (for 410 too) and 416 without. Header names in lower
+    case.
+    """
 
     status: int
     url: str
@@ -100,14 +103,18 @@ class UpstreamClient:
         return {origin: breaker.state for origin, breaker in self._breakers.items()}
 
     async def document(
-        self, url: str, *, accept: str, etag: str | None = None, last_modified: str | None = None
+        self, url: str, *, accept: str, etag: str | None = None, last_modified: str | None = None, start: int = 0
     ) -> Document:
         """
         Read a document; with validators of the copy at hand, conditionally.
 
+        :param start: unless 0, only what comes from this byte on is asked for. Upstream may answer with the whole.
         :raises UpstreamFailure: there is none to be had.
         """
         headers = {"Accept": accept, WANTED_CODING.decode(): "gzip"}
+        if start:
+            # Compressed, it would be a part of what is compressed.
+            headers |= {WANTED_CODING.decode(): "identity", "Range": f"bytes={start}-"}
         if etag:
             headers["If-None-Match"] = etag
         if last_modified:
@@ -115,10 +122,10 @@ class UpstreamClient:
         async with self.documents.slot():
             target, response = await self._follow(url, headers)
             fields = _fields(response)
-            if response.code in (304, 404, 410):
+            if response.code in (304, 404, 410) or (start and response.code == 416):
                 self._whole(target, response)
                 return Document(404 if response.code == 410 else response.code, target.url, fields)
-            if response.code != 200:
+            if response.code != 200 and not (start and response.code == 206):
                 raise self._bad_status(target, response, fields)
             try:
                 gathering = Gathering(fields.get(CODING.decode(), ""), self.limits.document_bytes)
@@ -128,7 +135,7 @@ class UpstreamClient:
             receiver = Receiver(self.reactor, gathering.take, self.limits.idle)
             receiver.done.addTimeout(self.limits.idle * 4, self.reactor)
             await self._received(target, response, receiver)
-            return Document(200, target.url, fields, gathering.whole())
+            return Document(response.code, target.url, fields, gathering.whole())
 
     async def file(self, url: str, on_head: Callable[[Arrival], Receiver]) -> None:
         """

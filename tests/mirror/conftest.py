@@ -2,54 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
 import pytest
 
-from tests.daemon_fixtures import Account, Api, Daemon
+from tests.daemon_fixtures import Account, Api
+from tests.mirror import mirroring
 from tests.mirror.fake_index import FakeProject
 from tests.mirror.fake_upstream import FakeUpstream
 
-
-@pytest.fixture(scope="session")
-def upstream() -> Iterator[FakeUpstream]:
-    fake = FakeUpstream().start()
-    yield fake
-    fake.stop()
+# Fixtures of this folder too.
+upstream, daemon, daemon_connection = mirroring.upstream, mirroring.daemon, mirroring.daemon_connection
 
 
 def mirror_settings(upstream: FakeUpstream, **more: str) -> dict[str, str]:
     """Variables for a daemon that mirrors a fake index; names as in ``[upstream.pypi]``."""
-    settings = {
-        "mode": "mirror",
-        "url": f"{upstream.url}simple/",
-        "file_hosts": "",
-        "private_addresses": "true",
-        "connect_seconds": "2",
-        "answer_seconds": "3",
-        "idle_seconds": "2",
-        "document_bytes": str(8 * 1024 * 1024),
-        "absent_seconds": "1",
-    } | more
-    return {f"KEYGENREG_UPSTREAM_PYPI_{name.upper()}": value for name, value in settings.items()}
+    return mirroring.mirror_settings("pypi", f"{upstream.url}simple/", **more)
 
 
 @pytest.fixture(scope="session")
-def daemon(tmp_path_factory: pytest.TempPathFactory, upstream: FakeUpstream) -> Iterator[Daemon]:
-    """Takes the place of the session's common daemon in this folder."""
-    env = mirror_settings(upstream)
-    running = Daemon(tmp_path_factory.mktemp("mirror") / "data", "--mode", "multiplayer", env=env).start()
-    yield running
-    running.stop()
-
-
-@pytest.fixture(scope="session")
-def daemon_connection(daemon: Daemon) -> Iterator[Any]:
-    connection = daemon.connect()
-    yield connection
-    connection.close()
+def mirrored(upstream: FakeUpstream) -> dict[str, str]:
+    return mirror_settings(upstream)
 
 
 @pytest.fixture
@@ -76,11 +50,7 @@ class Index:
 
     def grow_old(self, name: str, seconds: float) -> None:
         """Let the end of a document's freshness lie so far back."""
-        self.account.sql(
-            """UPDATE mirrored_documents SET fresh_until = now() - make_interval(secs => %s)
-            WHERE account_id = %s AND name = %s""",
-            seconds, self.account.id, name,
-        )  # fmt: skip
+        mirroring.grow_old(self.account, name, seconds)
 
     def url(self, name: str, filename: str) -> str:
         """Where our page says that a file is."""

@@ -13,6 +13,7 @@ from tests.daemon_fixtures import Account
 from tests.mirror.conftest import Index
 from tests.mirror.fake_index import FakeProject
 from tests.mirror.fake_upstream import Answer, content
+from tests.mirror.mirroring import is_kept, long_gone
 
 DAY = 24 * 3600
 
@@ -160,9 +161,58 @@ class TestRemoval:
         url = index.url(project.name, kept)
         project.upstream.put(project.page_path, Answer(b"", 404))
         index.grow_old(project.name, 2 * 3600)
+        for _ in range(2):
+            assert index.page(project.name).status == 404
+            assert index.api.get(url).status == 404
+            long_gone(index.account, project.name)
+        assert not is_kept(index.account, project.name)
+
+    def test_is_no_hiccup_of_upstream(self, index: Index, project: FakeProject, kept: str):
+        """What was kept of a project that is there again is used again."""
+        url = index.url(project.name, kept)
+        project.upstream.put(project.page_path, Answer(b"", 404))
+        index.grow_old(project.name, 2 * 3600)
+        assert index.page(project.name).status == index.api.get(url).status == 404
+        project.publish()
+        index.grow_old(project.name, 1)
+        assert names(index, project) == [kept]
+        assert index.api.get(url).body == content(5000)
+        assert len(project.upstream.requests(project.file_path(kept))) == 1
+        assert project.upstream.requests(project.page_path)[-1].headers["if-none-match"] == '"v1"'
+
+    def test_a_second_look_soon_is_no_confirmation(self, index: Index, project: FakeProject, kept: str):
+        project.upstream.put(project.page_path, Answer(b"", 404))
+        for _ in range(3):
+            index.grow_old(project.name, 2 * 3600)
+            assert index.page(project.name).status == 404
+        assert is_kept(index.account, project.name)
+
+    def test_is_believed_for_a_while(self, index: Index, project: FakeProject, kept: str):
+        """Not asking upstream each time, in whichever process."""
+        project.upstream.put(project.page_path, Answer(b"", 404))
+        index.grow_old(project.name, 2 * 3600)
         assert index.page(project.name).status == 404
+        index.grow_old(project.name, -60)
+        asked = len(project.upstream.requests(project.page_path))
+        assert index.page(project.name).status == index.page(project.name).status == 404
+        assert len(project.upstream.requests(project.page_path)) == asked
+
+    def test_counts_while_upstream_is_away(self, index: Index, project: FakeProject, kept: str):
+        """What it said last was that there is no such project."""
+        url = index.url(project.name, kept)
+        project.upstream.put(project.page_path, Answer(b"", 404))
+        index.grow_old(project.name, 2 * 3600)
+        assert index.page(project.name).status == 404
+        project.upstream.put(project.page_path, Answer(b"", 500))
+        index.grow_old(project.name, 1)
+        assert index.page(project.name).status == index.api.get(url).status == 503
+
+    def test_while_stale(self, index: Index, project: FakeProject, kept: str):
+        url = index.url(project.name, kept)
+        project.upstream.put(project.page_path, Answer(b"", 410))
+        index.grow_old(project.name, 5)
+        until(lambda: index.page(project.name).status == 404)
         assert index.api.get(url).status == 404
-        assert not index.account.sql("SELECT 1 FROM mirrored_files WHERE name = %s", project.name)
 
     def test_by_quarantine(self, index: Index, project: FakeProject, kept: str):
         url = index.url(project.name, kept)

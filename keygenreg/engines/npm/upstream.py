@@ -11,11 +11,11 @@ from urllib.parse import quote
 import orjson
 
 from keygenreg.engines.npm.documents import ABBREVIATED, INSTALL_V1, OF_LATEST
-from keygenreg.engines.npm.json_reader import JsonReader
 from keygenreg.engines.npm.package_json import runs_scripts
 from keygenreg.engines.npm.packument import Packument, Piece
 from keygenreg.engines.npm.paths import tarball_name
 from keygenreg.engines.npm.stated_tarball import Page, StatedTarball, stated_tarball
+from keygenreg.formats.json_reader import JsonReader
 from keygenreg.formats.media_types import JSON
 from keygenreg.formats.timestamps import api_time, parse_time
 from keygenreg.mirror.adapter import Listing, RemoteFile, Unusable
@@ -48,6 +48,12 @@ class NpmUpstream:
 
     def accept(self, variant: str) -> str:
         return JSON if variant == FULL else f"{INSTALL_V1}; q=1.0, {JSON}; q=0.8, */*"
+
+    def lists_files(self, variant: str) -> bool:
+        return True
+
+    def grows(self, variant: str) -> bool:
+        return False
 
     def read(self, body: bytes, *, headers: Mapping[str, str], url: str, name: str, variant: str) -> Listing:
         reading = _Reading(name, url, full=variant == FULL)

@@ -15,6 +15,7 @@ from attrs import frozen
 from keygenreg.engines.pypi.names import basename, distribution, normalize
 from keygenreg.engines.pypi.project import STATUSES, Project, ProjectFile, ProjectStatus
 from keygenreg.engines.pypi.upstream_html import Anchor, Page, read_page
+from keygenreg.formats.json_reader import JsonReader
 from keygenreg.formats.media_types import by_filename
 from keygenreg.mirror.adapter import Listing, RemoteFile, Unusable
 from keygenreg.upstream.addresses import join
@@ -28,6 +29,8 @@ _ALGORITHMS = ("sha256", "sha512", "sha384", "sha224", "sha1", "md5")
 _LENGTHS = {name: hashlib.new(name, usedforsecurity=False).digest_size * 2 for name in _ALGORITHMS}
 _LARGEST = 2**53
 _LONGEST = 4096
+# Longer pages take so long to read, in bytes, that other threads must not wait for the end.
+_LONG = 512 * 1024
 METADATA = ".metadata"
 
 
@@ -60,6 +63,12 @@ class PypiUpstream:
     def accept(self, variant: str) -> str:
         return _ACCEPT
 
+    def lists_files(self, variant: str) -> bool:
+        return True
+
+    def grows(self, variant: str) -> bool:
+        return False
+
     def read(self, body: bytes, *, headers: Mapping[str, str], url: str, name: str, variant: str) -> Listing:
         # By its looks: servers are known to send JSON under another type.
         if body.lstrip()[:1] == b"{":
@@ -78,10 +87,7 @@ class PypiUpstream:
 
 
 def _from_json(body: bytes, name: str) -> tuple[ProjectStatus, Iterator[Stated]]:
-    try:
-        page = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise Unusable("it is no JSON") from None
+    page = _read_at_once(body) if len(body) < _LONG else _read_by_member(body)
     meta, files = page.get("meta"), page.get("files")
     version = meta.get("api-version") if isinstance(meta, dict) else None
     if not isinstance(version, str) or not version.startswith("1.") or not isinstance(files, list):
@@ -94,6 +100,27 @@ def _from_json(body: bytes, name: str) -> tuple[ProjectStatus, Iterator[Stated]]
     if isinstance(stated, dict):
         status = _status(stated.get("status"), stated.get("reason"))
     return status, (_stated(each) for each in files if isinstance(each, dict))
+
+
+def _read_at_once(body: bytes) -> dict[str, Any]:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise Unusable("it is no JSON") from None
+
+
+def _read_by_member(body: bytes) -> dict[str, Any]:
+    """The same of a page of megabytes, in steps between which other threads get their turn."""
+    try:
+        reader = JsonReader(body)
+        page: dict[str, Any] = {}
+        for member in reader.members():
+            listed = member == "files" and reader.at_array()
+            page[member] = list(reader.items()) if listed else reader.value()
+        reader.end()
+    except ValueError:
+        raise Unusable("it is no JSON, or too deeply nested") from None
+    return page
 
 
 def _stated(file: dict[str, Any]) -> Stated:
@@ -177,7 +204,7 @@ def _file(stated: Stated, page_url: str, name: str) -> ProjectFile | None:
         url=url,
         hashes=_hashes(stated.hashes),
         requires_python=requires if isinstance(requires, str) and _is_line(requires) else None,
-        yanked=yanked if isinstance(yanked, (bool, str)) else bool(yanked),
+        yanked=_whole(yanked) if isinstance(yanked, str) else bool(yanked),
         size=_size(stated.size),
         upload_time=_time(stated.uploaded),
         core_metadata_sha256=core.get("sha256"),
@@ -211,7 +238,7 @@ def _remote(file: ProjectFile) -> Iterator[RemoteFile]:
 def _status(status: Any, reason: Any) -> ProjectStatus:
     if not isinstance(status, str) or status not in STATUSES:
         return ProjectStatus()
-    return ProjectStatus(status, reason if isinstance(reason, str) and reason else None)
+    return ProjectStatus(status, _whole(reason) if isinstance(reason, str) and reason else None)
 
 
 def _hashes(stated: Any) -> dict[str, str]:
@@ -241,6 +268,11 @@ def _time(stated: Any) -> datetime | None:
 
 def _serial(stated: str | None) -> int | None:
     return int(stated) if stated and stated.isascii() and stated.isdigit() and len(stated) < 18 else None
+
+
+def _whole(text: str) -> str:
+    """Without halves of characters, which JSON can state and nobody can write down."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _is_line(text: str) -> bool:

@@ -49,6 +49,12 @@ class RubyGemsUpstream:
     def accept(self, variant: str) -> str:
         return "*/*"
 
+    def lists_files(self, variant: str) -> bool:
+        return not variant
+
+    def grows(self, variant: str) -> bool:
+        return variant == VERSIONS
+
     def read(self, body: bytes, *, headers: Mapping[str, str], url: str, name: str, variant: str) -> Listing:
         if variant == VERSIONS:
             return Listing(document=read_versions(body, self.folder), complete=False, weight=_LIGHT)

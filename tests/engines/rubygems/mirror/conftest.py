@@ -5,55 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from itertools import count
-from typing import Any
 
 import pytest
 
-from tests.daemon_fixtures import Account, Answer, Api, Daemon, fetch
+from tests.daemon_fixtures import Account, Answer, Api, fetch
 from tests.engines.rubygems.mirror.fake_source import ROOT, FakeGem, FakeSource
 from tests.engines.rubygems.store import Store
+from tests.mirror import mirroring
 from tests.mirror.fake_upstream import FakeUpstream
 
 COOLDOWN_DAYS = 7
-_SETTINGS = {
-    "mode": "mirror",
-    "file_hosts": "",
-    "private_addresses": "true",
-    "connect_seconds": "2",
-    "answer_seconds": "3",
-    "idle_seconds": "2",
-    "document_bytes": str(8 * 1024 * 1024),
-    "absent_seconds": "1",
-    "deny": "denied-*",
-    "reserved": "ours-*",
-    # The default names of fake gems begin with p: they are shown at once.
-    "cooldown_days": str(COOLDOWN_DAYS),
-    "cooldown_exempt": "p*,kestrel*",
-}
+
+# Fixtures of this folder too.
+upstream, daemon, daemon_connection = mirroring.upstream, mirroring.daemon, mirroring.daemon_connection
 
 
 @pytest.fixture(scope="session")
-def upstream() -> Iterator[FakeUpstream]:
-    fake = FakeUpstream().start()
-    yield fake
-    fake.stop()
-
-
-@pytest.fixture(scope="session")
-def daemon(tmp_path_factory: pytest.TempPathFactory, upstream: FakeUpstream) -> Iterator[Daemon]:
-    """Takes the place of the session's common daemon in this folder."""
-    settings = _SETTINGS | {"url": f"{upstream.url}{ROOT.strip('/')}/"}
-    env = {f"KEYGENREG_UPSTREAM_RUBYGEMS_{name.upper()}": value for name, value in settings.items()}
-    running = Daemon(tmp_path_factory.mktemp("gems-mirror") / "data", "--mode", "multiplayer", env=env).start()
-    yield running
-    running.stop()
-
-
-@pytest.fixture(scope="session")
-def daemon_connection(daemon: Daemon) -> Iterator[Any]:
-    connection = daemon.connect()
-    yield connection
-    connection.close()
+def mirrored(upstream: FakeUpstream) -> dict[str, str]:
+    """The default names of fake gems begin with p: they are shown at once."""
+    rules = {"deny": "denied-*", "reserved": "ours-*", "cooldown_exempt": "p*,kestrel*"}
+    url = f"{upstream.url}{ROOT.strip('/')}/"
+    return mirroring.mirror_settings("rubygems", url, cooldown_days=str(COOLDOWN_DAYS), **rules)
 
 
 @pytest.fixture
@@ -110,11 +82,7 @@ class Registry:
 
     def grow_old(self, seconds: float = 1, name: str = "") -> None:
         """Let the end of a gem's documents' freshness, or of the lists', lie so far back."""
-        self.account.sql(
-            """UPDATE mirrored_documents SET fresh_until = now() - make_interval(secs => %s)
-            WHERE account_id = %s AND name = %s""",
-            seconds, self.account.id, name,
-        )  # fmt: skip
+        mirroring.grow_old(self.account, name, seconds)
 
 
 @pytest.fixture

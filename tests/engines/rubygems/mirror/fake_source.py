@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from base64 import b64encode
 from itertools import count
 from typing import Any
 
@@ -26,6 +27,37 @@ def info_line(label: str, content: bytes, *, needs: str = "", uploaded: str | No
     return f"{label} {needs}|checksum:{digest},ruby:>= 2.0{created}"
 
 
+class Ranged:
+    """A list that is answered as sources of gems do: by tag, by range, with the digest of the whole."""
+
+    def __init__(self, body: bytes, wrong: dict[str, str | None]) -> None:
+        self.body = body
+        self.headers = {
+            "ETag": f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"',
+            "Repr-Digest": f"sha-256=:{b64encode(hashlib.sha256(body).digest()).decode()}:",
+            "Cache-Control": "max-age=60, public",
+        } | wrong
+
+    def __call__(self, handler: Any) -> None:
+        headers, start = handler.headers, 0
+        asked = (headers.get("Range") or "").removeprefix("bytes=").removesuffix("-")
+        if headers.get("If-None-Match") == self.headers["ETag"]:
+            status = 304
+        elif not asked:
+            status = 200
+        else:
+            start = int(asked)
+            status = 206 if start < len(self.body) else 416
+        part = self.body[start:] if status in (200, 206) else b""
+        handler.send_response(status)
+        stated = {"Content-Range": f"bytes {start}-{len(self.body) - 1}/{len(self.body)}"} if status == 206 else {}
+        for name, value in (self.headers | stated | {"Content-Length": str(len(part))}).items():
+            if value is not None:
+                handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(part)
+
+
 class FakeSource:
     """All gems of the fake; ``lines`` are those of its list of versions."""
 
@@ -36,8 +68,16 @@ class FakeSource:
 
     def list(self, *, etag: str | None = None, head: str = "created_at: 2026-01-02T03:04:05Z\n") -> None:
         """Serve the list of versions as it is now."""
-        body = head + "---\n" + "".join(f"{line}\n" for line in self.lines)
-        self.upstream.put(f"{ROOT}/versions", Answer(body.encode(), headers={"ETag": etag} if etag else {}))
+        self.upstream.put(f"{ROOT}/versions", Answer(self.body(head), headers={"ETag": etag} if etag else {}))
+
+    def list_ranged(self, **wrong: Any) -> bytes:
+        """The same from a server that knows ranges; the list. ``wrong`` headers take the place of right ones."""
+        body = self.body()
+        self.upstream.put(f"{ROOT}/versions", Ranged(body, {name.replace("_", "-"): wrong[name] for name in wrong}))
+        return body
+
+    def body(self, head: str = "created_at: 2026-01-02T03:04:05Z\n") -> bytes:
+        return (head + "---\n" + "".join(f"{line}\n" for line in self.lines)).encode()
 
 
 class FakeGem:

@@ -33,6 +33,10 @@ class JsonReader:
         """Whether an object begins here."""
         return self._ahead() == "{"
 
+    def at_array(self) -> bool:
+        """Whether an array begins here."""
+        return self._ahead() == "["
+
     def value(self) -> Any:
         """The value that begins here."""
         self._ahead()
@@ -55,6 +59,17 @@ class JsonReader:
             self._take(":")
             yield name
             if self._take(",}") == "}":
+                return
+
+    def items(self) -> Iterator[Any]:
+        """The values in the array that begins here."""
+        self._take("[")
+        if self._ahead() == "]":
+            self._take("]")
+            return
+        while True:
+            yield self.value()
+            if self._take(",]") == "]":
                 return
 
     def end(self) -> None:
