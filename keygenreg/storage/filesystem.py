@@ -28,11 +28,12 @@ _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK
 
 @define(eq=False)
 class BlobFile:
-    """An opened blob; ``size`` in bytes, ``path`` where others find it."""
+    """An opened blob; ``size`` in bytes, ``path`` where others find it, ``sha256`` by which the store has it."""
 
     size: int
     _fd: int | None
     path: Path | None = None
+    sha256: str | None = None
 
     def fileno(self) -> int:
         if self._fd is None:
@@ -197,7 +198,7 @@ def _open(path: Path) -> BlobFile:
         if not stat.S_ISREG(status.st_mode):
             raise FileNotFoundError(path)
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-        return BlobFile(status.st_size, fd, path)
+        return BlobFile(status.st_size, fd, path, path.name)
     except BaseException:
         os.close(fd)
         raise

@@ -113,6 +113,7 @@ async def stream(
     except BaseException:
         blob.close()
         raise
+    exchange.keep(shared=False)
     headers = (("Vary", "Accept, Prefer"), *file.headers(anonymous=grant.bearer is None))
     return BlobReply(blob, etag_of(file.sha256), file.modified, headers)
 
@@ -126,6 +127,7 @@ async def count_download(exchange: Exchange, parts: Parts, grant: Grant) -> None
     """Let the first download of a license start its time, where its policy says so (api.md 4.7)."""
     if grant.role != "license" or exchange.method == "HEAD" or not await exchange.may_start_clock():
         return
+    exchange.keeping.lasts_until(0)  # the next download may be the first one
     clock = await parts.database.maybe(CLOCK, license=grant.bearer.id)
     if clock is None:
         return

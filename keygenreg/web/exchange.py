@@ -163,15 +163,19 @@ class Exchange:
         self.keeping.watch(self.account)
         return self.account
 
-    def keep(self, until: float = inf, *, shared: bool = True) -> None:
+    def keep(
+        self, until: float = inf, *, shared: bool = True, each: Callable[[], object] | None = None
+    ) -> None:
         """
         Say, best before :meth:`admit`, that the reply follows only from the request, from what the caller may see, and
         from the catalogue: then it may be given again without asking, to everybody who sees the same.
 
         :param until: the reply counts before this time only (Unix seconds).
-        :param shared: not so where it names the caller: then only to the same request with the same credentials.
+        :param shared: not so where it names the caller, or is a file: then only to the same request with the same
+            credentials. Of a file that may be with another Range and other conditions.
+        :param each: called whenever a file is given again.
         """
-        self.keeping.allow(until, shared=shared)
+        self.keeping.allow(until, shared=shared, each=each)
 
     async def shared(self, name: Hashable, make: Callable[[], Awaitable[T]]) -> T:
         """

@@ -7,6 +7,7 @@ from functools import lru_cache
 from http import HTTPStatus
 
 from twisted.web.http import Request
+from twisted.web.http_headers import Headers as HeaderFields
 
 from keygenreg.formats.conditional import format_http_date
 from keygenreg.web.reply import Headers, Reply
@@ -34,13 +35,18 @@ def set_head(request: Request, status: int, headers: Headers, length: int | None
     ``length`` is the Content-Length, in bytes; None: the answer has none (204, 304).
     """
     request.setResponseCode(status, reason_phrase(status))
+    replace_fields(request.responseHeaders, headers)
+    if length is not None:
+        request.responseHeaders.setRawHeaders(b"Content-Length", [b"%d" % length])
+
+
+def replace_fields(present: HeaderFields, headers: Iterable[tuple[str, str]]) -> None:
+    """Put fields among those that are ``present``, in place of those of the same name."""
     fields: dict[str, list[str]] = {}
     for name, value in headers:
         fields.setdefault(name.lower(), []).append(value)
     for name, values in fields.items():
-        request.responseHeaders.setRawHeaders(name, values)
-    if length is not None:
-        request.responseHeaders.setRawHeaders(b"Content-Length", [b"%d" % length])
+        present.setRawHeaders(name, values)
 
 
 def without_content(headers: Headers) -> Headers:

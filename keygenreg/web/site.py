@@ -17,8 +17,9 @@ from keygenreg.storage.interface import BlobStore
 from keygenreg.storage.threads import DiskThreads
 from keygenreg.web.channel import EdgeChannel
 from keygenreg.web.files.acceleration import Acceleration
-from keygenreg.web.keeping.ready_answers import ReadyAnswer, ReadyAnswers
+from keygenreg.web.keeping.ready_answers import Given, ReadyAnswer, ReadyAnswers
 from keygenreg.web.keeping.ready_channel import ReadyChannel
+from keygenreg.web.keeping.ready_files import ReadyFiles
 from keygenreg.web.limits import Limits
 from keygenreg.web.refusals import refusal
 from keygenreg.web.reply import Reply
@@ -39,7 +40,7 @@ class Observer(Protocol):
     def ended(self, request: EdgeRequest) -> None:
         """The answer is complete, was refused, or the client left (``request.code`` 499)."""
 
-    def repeated(self, answer: ReadyAnswer, channel: EdgeChannel, request_id: bytes) -> None:
+    def repeated(self, answer: ReadyAnswer | Given, channel: EdgeChannel, request_id: bytes) -> None:
         """An answer that was ready was given; neither ``began`` nor ``ended`` is called for it."""
 
 
@@ -50,7 +51,7 @@ class EdgeSite(Site):
     :param resource: root of the resource tree.
     :param reactor: an IReactorTime, for deadlines and dates.
     :param claim_upload: asked once per request, before its body, whether the body is an upload; None: none ever is.
-    :param blobs: where uploads go; needed with ``claim_upload``.
+    :param blobs: where uploads go, and files come from whose answers are ready; needed with ``claim_upload``.
     :param disk: where files that are not in the page cache are read; None: in the reactor.
     :param refusal: a failure, and the request's id, as the answer where no engine is in charge.
     :param observers: told of every request.
@@ -88,6 +89,7 @@ class EdgeSite(Site):
         self.refusal = refusal
         self.observers = observers
         self.ready = ready
+        self.files = None if ready is None or blobs is None else ReadyFiles(ready, blobs, self.limits)
         self._trusts = trusts
         self.acceleration = acceleration
         self.channels: set[EdgeChannel] = set()
@@ -100,6 +102,8 @@ class EdgeSite(Site):
     def stopFactory(self):
         if self._sweep.running:
             self._sweep.stop()
+        if self.files is not None:
+            self.files.open.close()
 
     def kind_of(self, transport: Any) -> bytes:
         """What, besides its bytes, decides how a request is answered: empty for most connections."""
@@ -117,6 +121,8 @@ class EdgeSite(Site):
                 channel.check_deadline(now)
             except Exception:
                 _log.failure("A connection could not be ended")
+        if self.files is not None:
+            self.files.open.sweep(now)
 
     def drain(self) -> None:
         """Close idle connections, and every other one after the answer it is waiting for."""

@@ -24,7 +24,7 @@ from keygenreg.database.connection_settings import ConnectionSettings
 from keygenreg.database.running import running_database
 from tests.daemon_fixtures import Account, Api, Daemon, basic, fetch
 from tests.engines.npm import tarballs
-from tests.engines.oci.layouts import simple
+from tests.engines.oci.layouts import digest_of, simple
 from tests.engines.oci.store import EVERY_TYPE
 from tests.engines.pypi import archives
 from tests.engines.rubygems.gems import gem
@@ -35,6 +35,8 @@ WORKERS = 2
 SOON = 15.0
 """Seconds that a notification may take, on a machine that is busy with other tests."""
 _UNTOLD = frozenset({b"date", b"x-request-id"})
+#: And of documents of the API, which tell the request's id, what is made from them; bytes of files are not signed.
+_SIGNED = frozenset({b"digest", b"keygen-date", b"keygen-digest", b"keygen-signature"})
 _JSON = "application/vnd.pypi.simple.v1+json"
 #: How many connections hear notifications: they say nothing but this.
 _LISTENING = """SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -68,7 +70,8 @@ class Line:
         status = int(first.split(b" ")[1])
         bodiless = request.startswith(b"HEAD") or status in (204, 304)
         body = self._take(0 if bodiless else int(named[b"content-length"]))
-        told = tuple(sorted((name.lower(), value) for name, value in fields if name.lower() not in _UNTOLD))
+        untold = _UNTOLD | _SIGNED if b"keygen-digest" in named else _UNTOLD
+        told = tuple(sorted((name.lower(), value) for name, value in fields if name.lower() not in untold))
         return Answer(status, told, body.replace(named[b"x-request-id"], b"ID"))
 
     def close(self) -> None:
@@ -101,8 +104,10 @@ class Vendor:
     strategy: str
     versions: tuple[str, ...]
     product: dict = field(init=False)
+    raw: dict = field(init=False)
     packages: dict[str, dict] = field(factory=dict, init=False)
     releases: dict[str, dict] = field(factory=dict, init=False)
+    artifacts: dict[str, dict] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.product = self.admin.make_product(self.strategy, code="app")
@@ -111,9 +116,9 @@ class Vendor:
         for version in self.versions:
             for engine in self.packages:
                 self.publish(engine, version)
-        raw = self.admin.make_release(self.product, "1.0.0")
-        self.admin.make_artifact(raw, "tool.txt", b"raw")
-        self.releases["raw 1.0.0"] = raw
+        self.raw = self.admin.make_release(self.product, "1.0.0")
+        self.admin.make_artifact(self.raw, "tool.txt", b"raw")
+        self.releases["raw 1.0.0"] = self.raw
 
     @property
     def admin(self) -> Api:
@@ -125,20 +130,25 @@ class Vendor:
         mark = self.account.slug
         name, content = {
             "npm": lambda: (f"lib-{version}.tgz", tarballs.package("lib", version, description=mark)),
-            "oci": lambda: ("image.tar", simple(f"{mark} {version}".encode()).tar()),
+            "oci": lambda: ("image.tar", simple(self._layer(version)).tar()),
             "rubygems": lambda: (f"kestrel-{version}.gem", gem("kestrel", version)),
             "pypi": lambda: (
                 f"acme-{version}-py3-none-any.whl",
                 archives.wheel(archives.metadata(Version=version, Summary=mark), folder=f"acme-{version}.dist-info"),
             ),
         }[engine]()
-        return self.admin.make_artifact(release, name, content)
+        artifact = self.artifacts[f"{engine} {version}"] = self.admin.make_artifact(release, name, content)
+        return artifact
+
+    def _layer(self, version: str) -> bytes:
+        return f"{self.account.slug} {version}".encode()
 
     def paths(self) -> list[tuple[str, str | None]]:
         """What package managers ask for, with the Accept that they send."""
         engines, slug = f"/v1/accounts/{self.account.id}/engines", self.account.slug
         version = self.versions[0]
         return [
+            *self._files(engines, slug, version),
             ("/v2/", None),
             (f"/v2/{slug}/app/manifests/{version}", EVERY_TYPE),
             (f"/v2/{slug}/app/manifests/latest", EVERY_TYPE),
@@ -146,14 +156,24 @@ class Vendor:
             (f"{engines}/npm/lib", "application/vnd.npm.install-v1+json"),
             (f"{engines}/npm/lib/latest", None),
             (f"{engines}/npm/-/package/lib/dist-tags", None),
-            (f"{engines}/npm/lib/-/lib-{version}.tgz", None),
             (f"{engines}/pypi/simple/acme/", _JSON),
             (f"{engines}/pypi/simple/acme/", "text/html"),
             (f"{engines}/rubygems/info/kestrel", None),
             (f"{engines}/rubygems/versions", None),
-            (f"{engines}/rubygems/gems/kestrel-{version}.gem", None),
             (f"{engines}/raw/app/1.0.0", None),
             (f"{engines}/raw/app/latest", None),
+        ]
+
+    def _files(self, engines: str, slug: str, version: str) -> list[tuple[str, str | None]]:
+        """Those that are the bytes of files."""
+        account, wheel = f"/v1/accounts/{self.account.id}", self.artifacts[f"pypi {version}"]
+        return [
+            (f"/v2/{slug}/app/blobs/{digest_of(self._layer(version))}", None),
+            (f"{engines}/npm/lib/-/lib-{version}.tgz", None),
+            (f"{engines}/rubygems/gems/kestrel-{version}.gem", None),
+            (f"{account}/artifacts/{wheel['id']}/{wheel['attributes']['filename']}", None),
+            (f"{account}/artifacts/tool.txt", None),
+            (f"{account}/releases/{self.raw['id']}/artifacts/tool.txt", "*/*"),
         ]
 
 
@@ -261,9 +281,9 @@ class Twins:
         self.check(requests)
 
     def ask(self, requests: list[bytes]) -> None:
-        """Twice of each web process, whatever the answers."""
+        """Of each web process, whatever the answers: kept at the second time, of files that are open at the third."""
         for request in requests:
-            for _ in range(2):
+            for _ in range(3):
                 for line in self.lines:
                     line.ask(request)
 
@@ -361,9 +381,12 @@ class Twins:
         self.call()
 
 
-def request_of(path: str, accept: str | None = None, authorization: str | None = None, method: str = "GET") -> bytes:
-    """The bytes of a request, with a Host that is the same for every daemon."""
+def request_of(
+    path: str, accept: str | None = None, authorization: str | None = None, method: str = "GET", **more: str
+) -> bytes:
+    """The bytes of a request, with a Host that is the same for every daemon; of names in ``more``, ``_`` is a dash."""
     fields = {"Host": "here.example:8000", "Accept": accept, "Authorization": authorization}
+    fields |= {name.replace("_", "-"): value for name, value in more.items()}
     lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items() if value)]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 

@@ -34,6 +34,10 @@ EXAMPLES, STEPS = (40, 60) if FULL else (3, 10)
 KILLS = 20 if FULL else 1
 REQUESTS_AT_ONCE = 7
 SEEDS = st.integers(0, 2**20)
+_CONDITIONS: tuple[dict[str, str], ...] = (
+    {}, {}, {}, {"Range": "bytes=1-5"}, {"Range": "bytes=999999-"}, {"If_None_Match": "*"},
+    {"If_Modified_Since": "Fri, 01 Jan 2100 00:00:00 GMT"}, {"Range": "bytes=-2", "If_Range": '"x"'},
+)  # fmt: skip
 _STRATEGIES = ("LICENSED", "LICENSED", "OPEN", "CLOSED")
 _EXPIRATIONS = ("RESTRICT_ACCESS", "REVOKE_ACCESS", "MAINTAIN_ACCESS", "ALLOW_ACCESS")
 _AUTHENTICATIONS = ("MIXED", "MIXED", "LICENSE", "TOKEN", "NONE")
@@ -84,7 +88,8 @@ class Market:
             path, accept = chosen.choice(vendor.paths())
             for _ in range(2):
                 method = chosen.choice(("GET", "GET", "HEAD"))
-                found.append(request_of(path, accept, self._credential(chosen, path), method))
+                more = chosen.choice(_CONDITIONS)
+                found.append(request_of(path, accept, self._credential(chosen, path), method, **more))
         return found
 
     def _credential(self, chosen: random.Random, path: str) -> str | None:
@@ -197,6 +202,16 @@ class Changes:
             kept = {name: one for name, one in self.market.vendor.releases.items() if one["id"] != release}
             self.market.vendor.releases = kept
         return self.api.delete(gone)
+
+    def replace(self) -> Answer:
+        """A file goes, and another of its name comes in its place."""
+        vendor = self.market.vendor
+        found = self.api.get(f"/releases/{vendor.raw['id']}/artifacts").data
+        if found:
+            self.api.delete(f"/artifacts/{found[0]['id']}")
+        if self.chosen.random() < 0.7:
+            vendor.admin.make_artifact(vendor.raw, "tool.txt", uuid4().hex.encode())
+        return self.api.get("/products")
 
     def _patch(self, kind: str, identifier: str, **attributes: Any) -> Answer:
         return self.api.patch(f"/{kind}/{identifier}", {"data": {"type": kind, "attributes": attributes}})

@@ -145,6 +145,7 @@ class OciRoutes:
         except BaseException:
             blob.close()
             raise
+        exchange.keep(shared=False)
         # A media type of the publisher's choosing would let a browser run the blob on our host.
         return BlobReply(blob, f'"{digest}"', None, (("Content-Type", OCTET_STREAM), *headers))
 

@@ -38,6 +38,7 @@ async def _with_ticket(call: Call, artifact: UUID) -> Call:
     if text is None or call.grant.bearer is not None:
         return call
     credential = read_ticket(call.parts.delivery, text, artifact)
+    call.exchange.keeping.lasts_until(0)  # the ticket ends, and no two are the same
     grant = await call.exchange.admit(credentials=lambda: credential)
     return Call(call.exchange, call.parts, grant, call.media_type, call.dialect)
 

@@ -15,6 +15,7 @@ from keygenreg.formats.byte_range import (
     unsatisfied_content_range,
 )
 from keygenreg.formats.conditional import Outcome, evaluate, format_http_date, range_applies
+from keygenreg.web.files.acceleration import SMALLEST
 from keygenreg.web.files.growing import GrowingBlob, send_growing
 from keygenreg.web.files.sending_body import send_body
 from keygenreg.web.refusals import CONTENT_TYPE, document
@@ -103,12 +104,22 @@ def _accelerated(request, reply: BlobReply) -> Plan | None:
     return Plan(200, (*answer.headers, field), (), 0) if answer.status == 200 else answer
 
 
+def _remember(request, reply: BlobReply) -> None:
+    """Keep the answer for requests like this one, where a web server in front does not send the file."""
+    site = request.channel.site
+    if request.keeping is None or request.whole_head is None or site.files is None or not request.channel.persistent:
+        return
+    if site.acceleration is None or reply.blob.size < SMALLEST:
+        site.files.remember(request, reply, site.reactor.seconds())
+
+
 def stream(request, reply: BlobReply) -> None:
     """Answer ``request`` with a blob and finish it as the client takes the bytes; the blob is closed on every path."""
     if is_gone(request):
         reply.blob.close()
         return
     try:
+        _remember(request, reply)
         answer = _accelerated(request, reply) or _planned(request, reply, request.header)
         set_head(request, answer.status, answer.headers, answer.length)
         fd = reply.blob.fileno()

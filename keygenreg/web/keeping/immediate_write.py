@@ -14,7 +14,7 @@ from twisted.internet import tcp
 from keygenreg.web.tls.transport import TlsTransport
 
 
-def send_now(transport: object, *buffers: bytes) -> int:
+def send_now(transport: object, *buffers: bytes | memoryview) -> int:
     """
     Give the socket of a transport what it takes at once, where nothing waits before.
 
@@ -38,8 +38,10 @@ def send_now(transport: object, *buffers: bytes) -> int:
         return 0
 
 
-def write_now(transport: object, data: bytes) -> None:
-    """Write ``data`` to a transport, past the reactor where that is possible; order is kept."""
-    sent = send_now(transport, data)
-    if sent < len(data):
-        transport.write(data[sent:] if sent else data)
+def write_now(transport: object, *buffers: bytes | memoryview) -> None:
+    """Write to a transport, past the reactor where that is possible; order is kept, and of buffers nothing is."""
+    sent = send_now(transport, *buffers)
+    for each in buffers:
+        if sent < len(each):
+            transport.write(bytes(each[sent:]))
+        sent = max(0, sent - len(each))

@@ -53,6 +53,7 @@ class KeepingAnswer:
     _until: float = field(default=inf, init=False)
     _allowed: bool = field(default=False, init=False)
     _shared: bool = field(default=False, init=False)
+    _each: Callable[[], object] | None = field(default=None, init=False)
     _watching: bool = field(default=False, init=False)
     _judged: bool = field(default=False, init=False)
     _view: View | None = field(default=None, init=False)
@@ -77,9 +78,9 @@ class KeepingAnswer:
         self._watching = True
         self.memory.generations.watch(self.guard, account.id)
 
-    def allow(self, until: float, *, shared: bool) -> None:
+    def allow(self, until: float, *, shared: bool, each: Callable[[], object] | None = None) -> None:
         """See :meth:`keygenreg.web.exchange.Exchange.keep`."""
-        self._allowed, self._shared = True, shared
+        self._allowed, self._shared, self._each = True, shared, each
         self.lasts_until(until)
 
     def lasts_until(self, time: float) -> None:
@@ -157,7 +158,7 @@ class KeepingAnswer:
             return
         if self._fields <= _KEY_FIELDS and await self._confirmed(exchange):
             kept = Kept(reply, self.guard, self._until)
-            self.memory.replies.remember(self._key, kept, self._key_bytes + len(reply.body))
+            self.memory.replies.remember(self._key, kept, self._key_bytes + len(reply.body) + len(reply.packed or b""))
 
     def admitted(self) -> None:
         """The credentials were judged without :meth:`settle`; :meth:`lasts_until` says how long they are good."""
@@ -173,8 +174,8 @@ class KeepingAnswer:
             return None
         if not self._judged and isinstance(failure, Denied):
             return None  # credentials that are refused for one reason may end in a moment, which is another
-        if not self._judged and exchange.authorization is not None:
+        if not self._judged and (exchange.authorization is not None or exchange.authenticated is not None):
             if not self._watching:
                 return None  # nobody knows whose credentials these may become
             self.lasts_until((await self.view(exchange.grant)).until)
-        return Keeping(self.guard, self._until)
+        return Keeping(self.guard, self._until, self._each)

@@ -9,8 +9,12 @@ and its time has not come; a revocation therefore counts in the next answer. Onl
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from attrs import define, frozen
 from twisted.web.http import Request
+from twisted.web.http_headers import Headers
 
 from keygenreg.caches.bounded import BoundedCache
 from keygenreg.caches.generations import Generations, Guard
@@ -35,10 +39,14 @@ _HEADS_SEEN = 65_536
 
 @frozen
 class Keeping:
-    """Permission to keep the answer of a request: what it was made from, and until when it counts (Unix seconds)."""
+    """
+    Permission to keep the answer of a request: what it was made from, and until when it counts (Unix seconds).
+    ``each`` is called whenever it is given again; only answers that are files are kept with one.
+    """
 
     guard: Guard
     until: float
+    each: Callable[[], object] | None = None
 
 
 @define(eq=False)
@@ -66,6 +74,43 @@ class ReadyAnswer:
     address: str | None
 
 
+@define(eq=False)
+class Given:
+    """
+    An answer that was given, for the access log and the metrics: ``length`` is that of its body, in bytes, ``address``
+    the client's as a proxy told it.
+    """
+
+    status: int
+    length: int
+    engine: str
+    method: bytes
+    target: bytes
+    agent: bytes
+    address: str | None
+
+
+def agent_of(request: Request) -> bytes:
+    """The client's name for itself, for the access log."""
+    return (request.requestHeaders.getRawHeaders(b"User-Agent") or (b"-",))[0]
+
+
+def address_of(request: Request) -> str | None:
+    """The client's address where a proxy told it."""
+    return request.client_address if request.requestHeaders.hasHeader(b"X-Forwarded-For") else None
+
+
+def field_lines(fields: Headers) -> list[bytes]:
+    """The fields of an answer as lines, without those that are written anew each time."""
+    pairs = [pair for pair in fields.getAllRawHeaders() if pair[0] not in _OWN_FIELDS]
+    return [name + b": " + value for name, values in pairs for value in values]
+
+
+def start_of(status: int) -> bytes:
+    """What comes before the value of the Date field."""
+    return b"HTTP/1.1 %d %s\r\nServer: %s\r\nDate: " % (status, reason_phrase(status), SERVER)
+
+
 def whole_head(data: bytes) -> bool:
     """Whether what arrived in one piece is one request without a body, and one worth keeping."""
     return (
@@ -86,7 +131,8 @@ class ReadyAnswers:
     def __init__(self, generations: Generations, limit: int) -> None:
         self._generations = generations
         self._numbers = generations.numbers
-        self._answers: BoundedCache[bytes, ReadyAnswer] = BoundedCache(limit)
+        #: Of other kinds too, see :meth:`put`.
+        self._answers: BoundedCache[bytes, Any] = BoundedCache(limit)
         self._seen: set[int] = set()
         self._ids = RequestIds()
         self._second = -1
@@ -116,16 +162,41 @@ class ReadyAnswers:
 
     def wire(self, answer: ReadyAnswer, now: float) -> tuple[bytes, bytes]:
         """The bytes to send, without the body where that is larger than a piece, and the request's id."""
-        second = int(now)
-        if second != self._second:
-            self._second, self._date = second, date_field(second)
-        request_id = self._ids()
-        parts = (answer.start, self._date, b"\r\nX-Request-Id: ", request_id, answer.rest)
+        date, request_id = self.stamp(now)
+        parts = (answer.start, date, b"\r\nX-Request-Id: ", request_id, answer.rest)
         if answer.length <= LARGEST_PIECE:
             parts += (answer.body,)
         if answer.tail is not None:
             parts += (request_id, answer.tail)
         return b"".join(parts), request_id
+
+    def stamp(self, now: float) -> tuple[bytes, bytes]:
+        """What is an answer's own: the values of its fields Date and X-Request-Id."""
+        second = int(now)
+        if second != self._second:
+            self._second, self._date = second, date_field(second)
+        return self._date, self._ids()
+
+    def may_keep(self, key: bytes, request: Request, keeping: Keeping, now: float) -> bool:
+        """Whether an answer may be kept, and is worth it: most requests come once."""
+        return (
+            keeping.until > now
+            and not any(map(request.responseHeaders.hasHeader, _OF_CONNECTION))
+            and self._generations.holds(keeping.guard)
+            and self._asked_before(key)
+        )
+
+    def put(self, key: bytes, answer: Any, size: int) -> None:
+        """
+        Keep an answer of another kind, with ``guard`` and ``until``, for :meth:`find`.
+
+        :param key: which no request can have: they end with a line break, and a zero or one at most.
+        :param size: what key and answer are taken to cost, in bytes.
+        """
+        self._answers.put(key, answer, size)
+
+    def forget(self, key: bytes) -> None:
+        self._answers.forget(key)
 
     def remember(self, head: bytes, request: Request, keeping: Keeping, body: bytes, now: float) -> None:
         """
@@ -139,18 +210,11 @@ class ReadyAnswers:
         if (
             request.code not in _STATUSES
             or len(body) > LARGEST_BODY
-            or keeping.until <= now
-            or any(map(fields.hasHeader, _OF_CONNECTION))
-            or not self._generations.holds(keeping.guard)
-            or not self._asked_before(head)
+            or keeping.each is not None
+            or not self.may_keep(head, request, keeping, now)
         ):
             return
-        lines = [
-            name + b": " + value
-            for name, values in fields.getAllRawHeaders()
-            if name not in _OWN_FIELDS
-            for value in values
-        ]
+        lines = field_lines(fields)
         sent = b"" if request.method == b"HEAD" else body
         own_id = request.request_id.encode("ascii")
         sent, told, tail = sent.partition(own_id)
@@ -161,7 +225,7 @@ class ReadyAnswers:
         answer = ReadyAnswer(
             guard=keeping.guard,
             until=min(keeping.until, now + LONGEST_LIFE),
-            start=b"HTTP/1.1 %d %s\r\nServer: %s\r\nDate: " % (request.code, reason_phrase(request.code), SERVER),
+            start=start_of(request.code),
             rest=b"\r\n" + b"\r\n".join(lines) + b"\r\n\r\n",
             body=sent,
             tail=tail if told else None,
@@ -170,14 +234,14 @@ class ReadyAnswers:
             engine=request.engine,
             method=request.method,
             target=request.uri,
-            agent=(request.requestHeaders.getRawHeaders(b"User-Agent") or (b"-",))[0],
-            address=request.client_address if request.requestHeaders.hasHeader(b"X-Forwarded-For") else None,
+            agent=agent_of(request),
+            address=address_of(request),
         )
         own = 2 * len(head) + len(answer.rest) + len(tail)
         self._answers.put(head, answer, own + len(sent) if told else own, b"" if told else sent)
 
     def _asked_before(self, head: bytes) -> bool:
-        """Most requests come once: those would only push out what is asked for again and again."""
+        """What is asked for once would only push out what is asked for again and again."""
         mark = hash(head)
         if mark in self._seen:
             return True

@@ -37,7 +37,8 @@ class ReadyBody:
             channel.transport.write(head[sent:])
             sent = len(head)
         self._rest = rest[sent - len(head) :]
-        channel.begin_answer(self)
+        channel.begin_answer(self, channel.site.limits.send_time)
+        channel.registerProducer(self, True)
         self._push()
 
     def pauseProducing(self) -> None:

@@ -10,6 +10,7 @@ untouched. Leans on ``_buffer`` and ``_dataBuffer`` (what was read and not parse
 from __future__ import annotations
 
 from keygenreg.web.channel import EdgeChannel, Phase
+from keygenreg.web.keeping.file_answering import FileAnswering, give_file
 from keygenreg.web.keeping.immediate_write import write_now
 from keygenreg.web.keeping.ready_answers import LARGEST_PIECE, whole_head
 from keygenreg.web.keeping.ready_body import ReadyBody
@@ -40,8 +41,11 @@ class ReadyChannel(EdgeChannel):
         now = site.reactor.seconds()
         answer = site.ready.find(head, now)
         if answer is None:
-            if whole_head(data):
-                self._head = head
+            if not whole_head(data):
+                return False
+            if site.files is not None and give_file(self, data, head, now):
+                return True
+            self._head = head
             return False
         wire, request_id = site.ready.wire(answer, now)
         if answer.length > LARGEST_PIECE:
@@ -53,17 +57,22 @@ class ReadyChannel(EdgeChannel):
             observer.repeated(answer, self, request_id)
         return True
 
-    def begin_answer(self, body: ReadyBody) -> None:
-        """``body`` is what is being answered, and nothing else, until :meth:`end_answer`."""
+    def begin_answer(self, body: ReadyBody | FileAnswering, seconds: float | None) -> None:
+        """``body`` is what is being answered, and nothing else, until :meth:`end_answer`; for so long at first."""
         self.requests.append(body)
-        self._enter(Phase.HANDLING, self.site.limits.send_time)
+        self._enter(Phase.HANDLING, seconds)
         self._handlingRequest = True
         self.setRawMode()
-        self.registerProducer(body, True)
 
-    def end_answer(self, body: ReadyBody) -> None:
+    def end_answer(self, body: ReadyBody | FileAnswering) -> None:
         """All of it is with the transport."""
         self.unregisterProducer()
+        self.requestDone(body)
+
+    def answer_otherwise(self, body: FileAnswering, data: bytes) -> None:
+        """Nothing was sent, and nothing will be: parse the request after all, and then what came behind it."""
+        self._dataBuffer.insert(0, data)
+        self.persistent = True  # when the site drains, its own answer ends the connection
         self.requestDone(body)
 
     def allHeadersReceived(self):
