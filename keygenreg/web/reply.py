@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -20,14 +20,16 @@ class Reply:
 
     ``headers`` never include Content-Length (the edge adds it) and may repeat a name.
     The edge drops ``body`` for HEAD and for 204 / 304 but keeps the length of a HEAD answer truthful.
+    ``packed`` is the body as gzip where somebody has made that already; else the edge does where it is worth it.
     """
 
     status: int
     body: bytes = b""
     headers: Headers = field(default=(), converter=_headers)
+    packed: bytes | None = None
 
     def with_headers(self, *pairs: tuple[str, str]) -> Reply:
-        return Reply(self.status, self.body, self.headers + pairs)
+        return evolve(self, headers=self.headers + pairs)
 
 
 class ReadableBlob(Protocol):

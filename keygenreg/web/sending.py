@@ -22,7 +22,7 @@ async def compress_first(request, reply: Reply | BlobReply) -> None:
     Compress, in a thread, what :func:`send` will have to compress and would hold up the reactor with: it then finds
     that done. To guess wrong costs time and nothing else.
     """
-    if not isinstance(reply, Reply) or is_gone(request):
+    if not isinstance(reply, Reply) or reply.packed is not None or is_gone(request):
         return
     if not _AT_ONCE < len(reply.body) <= LARGEST:
         return
@@ -48,7 +48,7 @@ def send(request, reply: Reply | BlobReply) -> None:
         return
     reply = _preconditioned(request, reply)
     set_head(request, reply.status, reply.headers, None)
-    body = b"" if reply.status in _BODILESS else _encoded(request, reply.body)
+    body = b"" if reply.status in _BODILESS else _encoded(request, reply)
     if reply.status in _BODILESS:
         if (etag := request.responseHeaders.getRawHeaders("ETag")) is not None:
             request.responseHeaders.setRawHeaders("ETag", [named_form(request.header("If-None-Match"), etag[0])])
@@ -86,10 +86,11 @@ def _preconditioned(request, reply: Reply) -> Reply:
     return reply
 
 
-def _encoded(request, body: bytes) -> bytes:
-    headers = request.responseHeaders
+def _encoded(request, reply: Reply) -> bytes:
+    headers, body = request.responseHeaders, reply.body
     content_type = (headers.getRawHeaders("Content-Type") or [""])[0]
-    if any(map(headers.hasHeader, _AS_IT_IS)) or not SMALLEST < len(body) <= LARGEST or not is_textual(content_type):
+    worth_it = reply.packed is not None or SMALLEST < len(body) <= LARGEST
+    if any(map(headers.hasHeader, _AS_IT_IS)) or not worth_it or not is_textual(content_type):
         return body
     add_vary(request, "Accept-Encoding")
     if not accepts_gzip(request.header("Accept-Encoding")):
@@ -97,4 +98,4 @@ def _encoded(request, body: bytes) -> bytes:
     headers.setRawHeaders(b"Content-Encoding", [b"gzip"])
     if (etags := headers.getRawHeaders("ETag")) is not None:
         headers.setRawHeaders("ETag", [with_coding(etags[0])])
-    return compress(body)
+    return compress(body) if reply.packed is None else reply.packed

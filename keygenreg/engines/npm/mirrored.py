@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import inf
 
 import orjson
 from attrs import frozen
@@ -11,19 +12,33 @@ from keygenreg.domain.failures import Denied, NotFound
 from keygenreg.engines.npm.documents import INSTALL_V1, Document, document
 from keygenreg.engines.npm.packument import Packument, Piece, tags_of
 from keygenreg.mirror.adapter import Listing
+from keygenreg.mirror.freshness import ripe_at
 from keygenreg.mirror.policy import Policy
+from keygenreg.mirror.renderings import Rendering, packed
 
 #: The absolute URL of a version's file.
 TarballUrl = Callable[[str], str]
 
 
+# What one version takes in memory beside its pieces, in bytes.
+_OF_VERSION = 256
+
+
 @frozen
 class Shown:
-    """What may be shown of a package now; at least one version, in upstream's order."""
+    """
+    What may be shown of a package now; at least one version, in upstream's order.
+
+    :ivar until: there may be more after this time (Unix seconds).
+    """
 
     packument: Packument
     pieces: Mapping[str, Piece]
     tags: Mapping[str, str]
+    until: float
+
+    def rendering(self) -> Rendering:
+        return Rendering(self, _OF_VERSION * len(self.pieces), self.until)
 
 
 def shown(listing: Listing, policy: Policy) -> Shown:
@@ -35,15 +50,28 @@ def shown(listing: Listing, policy: Policy) -> Shown:
     """
     packument: Packument = listing.document
     name = packument.name
-    pieces = packument.pieces
+    pieces, until = packument.pieces, inf
     if not pieces:
         raise NotFound(f"The package {name} has no versions that can be installed.")
     if policy.cooldown:
         published = packument.published
         pieces = {text: piece for text, piece in pieces.items() if policy.old_enough(name, published.get(text))}
+        hidden = (published.get(text) for text in packument.pieces if text not in pieces)
+        until = ripe_at(hidden, policy)
     if not pieces:
         raise Denied(f"All of {name} is too young: this registry waits before it passes new files through.", "COOLDOWN")
-    return Shown(packument, pieces, tags_of(pieces, packument.tags))
+    return Shown(packument, pieces, tags_of(pieces, packument.tags), until)
+
+
+def package_rendering(listing: Listing, policy: Policy, media_type: str, tarball_url: TarballUrl) -> Rendering:
+    """
+    All versions that may be shown, as :func:`~keygenreg.mirror.renderings.packed` makes it.
+
+    :raises Failure: as :func:`shown` does.
+    """
+    found = shown(listing, policy)
+    made = package_document(found, media_type, tarball_url)
+    return packed(made, made.body, found.until)
 
 
 def package_document(found: Shown, media_type: str, tarball_url: TarballUrl) -> Document:

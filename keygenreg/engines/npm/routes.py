@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from attrs import evolve
 from klein import Klein
 from klein.resource import KleinResource
 
 from keygenreg.domain.failures import NotAllowed, NotFound, Unauthenticated
 from keygenreg.engines.npm import documents, paths, queries, search
-from keygenreg.engines.npm.errors import NO_LOG_IN, VARY, as_reply
 from keygenreg.engines.npm.entries import Entries, Place
+from keygenreg.engines.npm.errors import NO_LOG_IN, VARY, as_reply
 from keygenreg.engines.npm.lookup import HOW_TO_AUTHENTICATE, Found, Lookup
 from keygenreg.engines.npm.passing import PassedOn
 from keygenreg.engines.npm.upstream import NpmUpstream
@@ -24,13 +25,13 @@ from keygenreg.web.edge import answers, answers_unrouted
 from keygenreg.web.exchange import Exchange
 from keygenreg.web.parts import Parts
 from keygenreg.web.reply import BlobReply, Reply
-
 from keygenreg.web.turns import in_turns
+
 #: Every use comes back to us, so that new versions and lost rights show at once; mostly it ends with a 304.
 _CACHED = "{}, max-age=0, must-revalidate, no-transform"
-_READS = ["GET", "HEAD"]
 #: Of entries of documents that are kept.
 _ENTRIES_BYTES = 32 * 1024 * 1024
+_READS = ["GET", "HEAD"]
 _HOW_TO_PUBLISH = (
     "This registry is read-only for npm: publish with `keygenreg publish FILE --package NAME --engine npm --version "
     "VERSION` or with the API. A dist-tag is the tag of a release."
@@ -60,8 +61,8 @@ class NpmRoutes:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.mirror: Mirror = parts.mirrors.of(NpmUpstream())
-
         self._entries = Entries(_ENTRIES_BYTES)
+
     @app.route("/", methods=_READS)
     @answers(as_reply)
     async def root(self, exchange: Exchange) -> Reply:
@@ -188,7 +189,7 @@ class NpmRoutes:
         rows = await lookup.tarballs(found, queries.VERSIONS, tags.get(target.selector, target.selector))
         tarball_url = paths.tarball_urls(_base(exchange), found.name)
         for row in rows:
-            version = package_version(row, found.name, tarball_url)
+            version = package_version(row["of_version"], found.name, tarball_url)
             if version is not None:
                 return _reply(documents.version_document(version, media_type), _audience(found), row["updated"])
         raise _unshown(found)
@@ -230,16 +231,16 @@ def _how_to_log_in(exchange: Exchange) -> str:
     return f"This registry has no log-in. If you have a license key or token, {how}."
 
 
-def _audience(found: Found) -> str:
 def _unshown(found: Found) -> NotFound:
     return NotFound(f"No version of {found.name} can be shown.")
 
 
+def _audience(found: Found) -> str:
     return "public" if found.public else "private"
 
 
 def _passed(document: documents.Document, passed: PassedOn) -> Reply:
-    return _reply(document, "private").with_headers(*passed.warnings)
+    return evolve(_reply(document, "private").with_headers(*passed.warnings), packed=passed.packed)
 
 
 def _reply(document: documents.Document, audience: str, modified: datetime | None = None) -> Reply:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from urllib.parse import quote
 
 from attrs import evolve, frozen
@@ -13,10 +14,10 @@ from keygenreg.domain.failures import Denied, Failure, NotAllowed, NotFound, Una
 from keygenreg.domain.grant import Grant
 from keygenreg.domain.identifiers import parse_uuid
 from keygenreg.engines.pypi import queries, render
-from keygenreg.engines.pypi.errors import VARY, as_reply
 from keygenreg.engines.pypi.entries import Entries, Entry, Place
+from keygenreg.engines.pypi.errors import VARY, as_reply
 from keygenreg.engines.pypi.files import project_files
-from keygenreg.engines.pypi.mirrored import shown
+from keygenreg.engines.pypi.mirrored import page_rendering
 from keygenreg.engines.pypi.names import is_valid, normalize
 from keygenreg.engines.pypi.negotiation import Representation, choose_representation
 from keygenreg.engines.pypi.project import STATUSES, Project, ProjectLink, ProjectStatus
@@ -26,20 +27,21 @@ from keygenreg.formats.conditional import format_http_date
 from keygenreg.formats.media_types import JSON_UTF8
 from keygenreg.mirror.adapter import RemoteFile
 from keygenreg.mirror.mirror import Mirror
+from keygenreg.mirror.renderings import Rendering
 from keygenreg.web.edge import answers, answers_unrouted
 from keygenreg.web.exchange import Exchange
 from keygenreg.web.parts import Parts
 from keygenreg.web.reply import BlobReply, Reply
+from keygenreg.web.turns import in_turns
 
 #: Pages of OPEN products are the same for everybody; a short life lets uv share one request between its processes.
-from keygenreg.web.turns import in_turns
 _PUBLIC = "public, max-age=60, no-transform"
 #: Clients key their caches by URL without credentials, so every use of a gated page must come back to us.
 _PRIVATE = "private, max-age=0, must-revalidate, no-transform"
-_HOW_TO_PUBLISH = (
-    "This index is read-only: publish with `keygenreg publish FILE --package NAME --version VERSION`, "
 #: Of entries of pages that are kept: those of some ten thousand files.
 ENTRIES_BYTES = 32 * 1024 * 1024
+_HOW_TO_PUBLISH = (
+    "This index is read-only: publish with `keygenreg publish FILE --package NAME --version VERSION`, "
     "or with the API, not with an uploader."
 )
 
@@ -64,9 +66,9 @@ class PypiRoutes:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.mirror: Mirror = parts.mirrors.of(PypiUpstream())
+        self._entries = Entries(ENTRIES_BYTES)
 
     @app.route("/", methods=["GET", "HEAD"])
-        self._entries = Entries(ENTRIES_BYTES)
     @app.route("/simple", methods=["GET", "HEAD"])
     @answers(as_reply)
     async def project_list(self, exchange: Exchange) -> Reply:
@@ -110,10 +112,10 @@ class PypiRoutes:
         found = await self._find(grant, project)
         if found is None:
             raise NotFound(f"There is no project {project!r} here.")
+        files = project_files(found.rows, found.project.name, exchange.artifact_url)
+        found = evolve(found, project=evolve(found.project, files=files))
         asked = None if version is None else _version(version)
         described = await self._described(exchange, grant, found, asked)
-        files = project_files(found.rows, found.project.name, lambda row: self._file_url(exchange, row))
-        found = evolve(found, project=evolve(found.project, files=files))
         if version is None:
             body = project_document(described)
         else:
@@ -124,13 +126,13 @@ class PypiRoutes:
 
     @app.route("/files/<project>/<digest>/<filename>", methods=["GET", "HEAD"])
     @answers(as_reply)
-    async def mirrored_file(self, exchange: Exchange, project: str, digest: str, filename: str) -> BlobReply:
+    async def mirrored_file(self, exchange: Exchange, project: str, digest: str, filename: str) -> Reply | BlobReply:
         """A file of another index, or its metadata, under the URL that our page of the project gives it."""
         grant = await exchange.admit()
         grant.require("package.read")
         head = exchange.method == "HEAD"
         return await self.mirror.reply(
-            grant, project, filename, digest=digest, head=head, remember=exchange.shared
+            grant, project, filename, digest=digest, head=head, header=exchange.header, remember=exchange.shared
         )
 
     @app.route("/", methods=["POST", "PUT", "PATCH", "DELETE"], branch=True)
@@ -167,23 +169,31 @@ class PypiRoutes:
 
     async def _upstream(self, exchange: Exchange, grant: Grant, name: str, representation: Representation) -> Reply:
         """The page of a name that this account never had, as the operator's policy for it says."""
-        policy = self.mirror.policy(grant.account)
+        policy = await self.mirror.policy(grant, exchange.shared)
         if not is_valid(name):
             raise NotFound(f"There is no project {name!r} here.")
         policy.judge(name)
         if policy.mode == "redirect":
+            policy.admit(grant)
             # Never 301 or 308: pip keeps those for ever, and a later claim of the name must count (packages.md 1.9).
             location = f"{policy.upstream}{quote(name, safe='')}/"
             return Reply(307, b"", (("Location", location), ("Cache-Control", "no-store"), VARY))
         try:
-            document = await self.mirror.document(grant, name)
+            document = await self.mirror.document(grant, name, remember=exchange.shared)
         except Failure:
             exchange.keep(0)  # what upstream lacks or fails at now, it may have in a moment
             raise
         exchange.keep(document.fresh_until)
-        project = shown(document.listing, policy, lambda file: self._mirrored_url(exchange, grant, name, file))
-        page = render.project_detail(project, account=_title(grant), representation=representation)
-        return _reply(page, public=False).with_headers(*self.mirror.warnings(document))
+        base, account = exchange.base_url, _title(grant)
+
+        def made() -> Rendering:
+            urls = partial(_mirrored_url, base, grant, name)
+            return page_rendering(document.listing, policy, urls, account=account, representation=representation)
+
+        form = (base, account, representation, policy)
+        found = await self.mirror.documents.renderings.get(document, form, made)
+        reply = _reply(found.document, public=False).with_headers(*self.mirror.warnings(document))
+        return evolve(reply, packed=found.gzip)
 
     async def _described(self, exchange: Exchange, grant: Grant, found: Found, version: Version | None) -> Described:
         wanted = chosen_version(found.project) if version is None else version
@@ -192,15 +202,6 @@ class PypiRoutes:
         )
         url = self._page_url(exchange, grant, found.project.name)
         return Described(project=found.project, facts=row["metadata"] if row else {}, project_url=url)
-
-    @staticmethod
-    def _file_url(exchange: Exchange, row: dict) -> str:
-        return exchange.artifact_url(row["id"], row["filename"])
-
-    @staticmethod
-    def _mirrored_url(exchange: Exchange, grant: Grant, name: str, file: RemoteFile) -> str:
-        place = f"{quote(name, safe='')}/{file.digest}/{quote(file.key, safe='')}"
-        return f"{exchange.base_url}/v1/accounts/{grant.account.id}/engines/pypi/files/{place}"
 
     @staticmethod
     def _page_url(exchange: Exchange, grant: Grant, name: str) -> str:
@@ -212,6 +213,11 @@ def _refused(grant: Grant, name: str) -> Exception:
     if grant.bearer is None:
         return Unauthenticated(f"The project {name!r} needs a license key or token.", "TOKEN_MISSING")
     return Denied(f"Your credentials do not give access to {name!r}.")
+
+
+def _mirrored_url(base_url: str, grant: Grant, name: str, file: RemoteFile) -> str:
+    place = f"{quote(name, safe='')}/{file.digest}/{quote(file.key, safe='')}"
+    return f"{base_url}/v1/accounts/{grant.account.id}/engines/pypi/files/{place}"
 
 
 def _title(grant: Grant) -> str:

@@ -55,9 +55,21 @@ class Validators:
         return cls(f'"{md5}"', headers)
 
 
-def text_reply(exchange: Exchange, body: bytes, *, public: bool) -> Reply:
-    """A file of the compact index; compressed for those who take that, unless they ask for a range."""
-    return _reply(exchange, body, (("Content-Type", PLAIN_UTF8),), public=public)
+def text_reply(
+    exchange: Exchange,
+    body: bytes,
+    *,
+    public: bool,
+    validators: Validators | None = None,
+    packed: bytes | None = None,
+) -> Reply:
+    """
+    A file of the compact index; compressed for those who take that, unless they ask for a range.
+
+    :param validators: of the body, where they are known. :param packed: it as gzip, where that is made already.
+    """
+    headers = (("Content-Type", PLAIN_UTF8),)
+    return _reply(exchange, body, headers, public=public, validators=validators, packed=packed)
 
 
 def binary_reply(exchange: Exchange, body: bytes, disposition: str, *, public: bool) -> Reply:
@@ -83,8 +95,16 @@ def list_reply(
     return BlobReply(plain.blob(), validators.etag, None, headers)
 
 
-def _reply(exchange: Exchange, body: bytes, headers: Headers, *, public: bool) -> Reply:
-    validators = Validators.of(body)
+def _reply(
+    exchange: Exchange,
+    body: bytes,
+    headers: Headers,
+    *,
+    public: bool,
+    validators: Validators | None = None,
+    packed: bytes | None = None,
+) -> Reply:
+    validators = Validators.of(body) if validators is None else validators
     audience = "public" if public else "private"
     headers += (("Cache-Control", _CACHED.format(audience)), _VARY)
     headers += (("ETag", validators.etag), *validators.headers)
@@ -101,10 +121,11 @@ def _reply(exchange: Exchange, body: bytes, headers: Headers, *, public: bool) -
         if spans:
             part = body[spans[0].start : spans[0].stop]
             return Reply(206, part, (*headers, ("Content-Range", content_range(spans[0], len(body)))))
-    if headers[0][1] == PLAIN_UTF8 and SMALLEST < len(body) <= LARGEST and _takes_gzip(exchange):
+    worth_it = packed is not None or SMALLEST < len(body) <= LARGEST
+    if headers[0][1] == PLAIN_UTF8 and worth_it and _takes_gzip(exchange):
         # Weak: the same document, other bytes.
         headers = tuple(("ETag", f"W/{value}") if name == "ETag" else (name, value) for name, value in headers)
-        return Reply(200, compress(body), (*headers, ("Content-Encoding", "gzip")))
+        return Reply(200, compress(body) if packed is None else packed, (*headers, ("Content-Encoding", "gzip")))
     return Reply(200, body, headers)
 
 

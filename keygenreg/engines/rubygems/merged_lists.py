@@ -33,6 +33,8 @@ MOST_KEPT = 512 * 1024 * 1024
 _GZIP = 16 + zlib.MAX_WBITS
 _LEVEL = 6
 _SEPARATOR = b"---\n"
+#: The kind of list that is continued as upstream's is.
+_GROWING = "versions"
 
 
 @frozen(eq=False)
@@ -63,6 +65,20 @@ class ListKey:
     local: str
 
 
+@frozen(eq=False)
+class _Kept:
+    """A list, and what of upstream's it was made of, where that is of use later."""
+
+    revision: UUID
+    made: MergedList
+    upstream: UpstreamVersions | None
+
+    @property
+    def size(self) -> int:
+        """Of the files, in bytes."""
+        return self.made.size + (0 if self.upstream is None else self.upstream.lines.size)
+
+
 @define(eq=False)
 class MergedLists:
     """
@@ -73,7 +89,7 @@ class MergedLists:
     folder: Path
     in_thread: Callable[..., Deferred[Any]]
     background: Background
-    _kept: OrderedDict[ListKey, tuple[UUID, MergedList]] = field(factory=OrderedDict, init=False)
+    _kept: OrderedDict[ListKey, _Kept] = field(factory=OrderedDict, init=False)
     _size: int = field(default=0, init=False)
     _flights: SingleFlight = field(init=False)
 
@@ -96,38 +112,50 @@ class MergedLists:
         :param allowed: as of :class:`Excluded`; the same for all of the account.
         """
         kept = self._kept.get(key)
-        if kept is not None and kept[0] == revision:
+        if kept is not None and kept.revision == revision:
             self._kept.move_to_end(key)
-            return kept[1]
+            return kept.made
 
         async def make() -> MergedList:
             claimed = frozenset(key.claims.lower().encode().split())
-            made = await self.in_thread(_made, self.folder, key.kind, local, upstream, Excluded(claimed, allowed))
-            self._keep(key, revision, made)
+            excluded = Excluded(claimed, allowed)
+            made = await self.in_thread(_made, self.folder, key.kind, local, upstream, excluded, kept)
+            self._keep(key, _Kept(revision, made, upstream if key.kind == _GROWING else None))
             return made
 
         return await self._flights.run((key, revision), make)
 
-    def _keep(self, key: ListKey, revision: UUID, made: MergedList) -> None:
+    def _keep(self, key: ListKey, kept: _Kept) -> None:
         self._forget(key)
-        self._kept[key] = (revision, made)
-        self._size += made.size
+        self._kept[key] = kept
+        self._size += kept.size
         while self._size > MOST_KEPT and len(self._kept) > 1:
             self._forget(next(iter(self._kept)))
 
     def _forget(self, key: ListKey) -> None:
         found = self._kept.pop(key, None)
         if found is not None:
-            self._size -= found[1].size
+            self._size -= found.size
 
 
-def _made(folder: Path, kind: str, local: bytes, upstream: UpstreamVersions, excluded: Excluded) -> MergedList:
+def _made(
+    folder: Path, kind: str, local: bytes, upstream: UpstreamVersions, excluded: Excluded, before: _Kept | None
+) -> MergedList:
+    """:param before: an earlier list of the same key."""
+    if before is not None and before.upstream is not None and _is_continued(before.upstream, upstream):
+        # The same bytes as below, without reading all lines again.
+        more = upstream.lines.lines(before.upstream.lines.size)
+        return written(folder, chain(before.made.plain.pieces(), passed_on(more, excluded)))
     lines = passed_on(upstream.lines.lines(), excluded)
     if kind in merged_specs.KINDS:
         return _made_specs(folder, kind, local, NamelessFile.written(folder, lines))
     if kind == "names":
         return written(folder, merged_names(local, lines))
     return written(folder, chain((upstream.head, _SEPARATOR, local), lines))
+
+
+def _is_continued(before: UpstreamVersions, upstream: UpstreamVersions) -> bool:
+    return before.head == upstream.head and before.lines.begins(upstream.lines)
 
 
 def _made_specs(folder: Path, kind: str, local: bytes, lines: NamelessFile) -> MergedList:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Iterable, Iterator
+from operator import eq
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -58,20 +59,24 @@ class NamelessFile:
     def blob(self) -> OpenBlob:
         return OpenBlob(self.size, os.dup(self._fd))
 
-    def pieces(self) -> Iterator[bytes]:
-        """All of it, :data:`PIECE` bytes at a time."""
-        place = 0
-        while place < self.size:
-            data = os.pread(self._fd, PIECE, place)
+    def pieces(self, place: int = 0, *, most: int | None = None) -> Iterator[bytes]:
+        """What comes from a place on, before byte ``most``, :data:`PIECE` bytes at a time."""
+        end = self.size if most is None else most
+        while place < end:
+            data = os.pread(self._fd, min(PIECE, end - place), place)
             if not data:
                 raise OSError("a file of ours has become shorter")
             place += len(data)
             yield data
 
-    def lines(self) -> Iterator[bytes]:
+    def begins(self, other: NamelessFile) -> bool:
+        """Whether the other one begins with all of this."""
+        return self.size <= other.size and all(map(eq, self.pieces(), other.pieces(most=self.size)))
+
+    def lines(self, place: int = 0) -> Iterator[bytes]:
         """The same in whole lines."""
         rest = b""
-        for data in self.pieces():
+        for data in self.pieces(place):
             lines, newline, tail = data.rpartition(b"\n")
             if newline:
                 yield rest + lines + newline

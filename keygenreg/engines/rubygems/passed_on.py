@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 
 from attrs import define
 
@@ -10,17 +11,19 @@ from keygenreg.database.pool import Database
 from keygenreg.domain.failures import Failure, NotFound
 from keygenreg.domain.grant import Grant
 from keygenreg.engines.rubygems import queries
-from keygenreg.engines.rubygems.documents import binary_reply, list_reply, text_reply
+from keygenreg.engines.rubygems.documents import Validators, binary_reply, list_reply, text_reply
 from keygenreg.engines.rubygems.gemspec import is_gem_name
 from keygenreg.engines.rubygems.merged_lists import ListKey, MergedLists
 from keygenreg.engines.rubygems.upstream import SPECIFICATION, VERSIONS, gem_file
-from keygenreg.engines.rubygems.upstream_info import LABEL, LONGEST_LABEL, Info
+from keygenreg.engines.rubygems.upstream_info import LABEL, LONGEST_LABEL, Info, InfoLine
 from keygenreg.formats.content_disposition import attachment
 from keygenreg.formats.media_types import OCTET_STREAM, PLAIN_UTF8
 from keygenreg.mirror.document import MirroredDocument
 from keygenreg.mirror.failures import BadUpstream
+from keygenreg.mirror.freshness import ripe_at
 from keygenreg.mirror.mirror import Mirror
 from keygenreg.mirror.policy import Policy
+from keygenreg.mirror.renderings import Rendering, packed
 from keygenreg.web.exchange import Exchange
 from keygenreg.web.reply import BlobReply, Headers, Reply
 
@@ -33,27 +36,26 @@ class PassedOn:
     """
     The upstream's gems for one request. Every method raises what the operator's policy says (NotFound, Denied), and
     Unauthenticated, Unavailable or BadUpstream.
+
+    :param policy: the mirror's for the caller.
     """
 
     mirror: Mirror
+    policy: Policy
     lists: MergedLists
     database: Database
     exchange: Exchange
     grant: Grant
 
     @property
-    def policy(self) -> Policy:
-        return self.mirror.policy(self.grant.account)
-
-    @property
     def on(self) -> bool:
-        """Whether anything is passed through for the account."""
+        """Whether anything is passed through for the account, and to the bearer if there is one."""
         return self.policy.mode == "mirror"
 
     @property
     def open(self) -> bool:
         """Whether it is for this caller."""
-        return self.on and (self.grant.bearer is not None or self.policy.anonymous)
+        return self.on and (self.grant.bearer is not None or not self.policy.wants_bearers)
 
     async def all(self, kind: str, local: bytes) -> BlobReply:
         """
@@ -63,7 +65,7 @@ class PassedOn:
         """
         self.exchange.keep(0)
         try:
-            document = await self.mirror.document(self.grant, "", VERSIONS)
+            document = await self.mirror.document(self.grant, "", VERSIONS, remember=self.exchange.shared)
         except NotFound:
             # No answer of a source of gems: without the list clients would believe that there are no others.
             raise BadUpstream("The registry that this comes from has no compact index.") from None
@@ -80,9 +82,10 @@ class PassedOn:
     async def info(self, name: str) -> Reply:
         """One gem's versions."""
         document = await self._document(name)
-        info: Info = document.listing.document
-        body = info.body(lambda line: self.policy.old_enough(name, line.uploaded))
-        reply = text_reply(self.exchange, body, public=False)
+        made = partial(_info_rendering, document.listing.document, name, self.policy)
+        found = await self.mirror.documents.renderings.get(document, self.policy, made)
+        body, validators = found.document
+        reply = text_reply(self.exchange, body, public=False, validators=validators, packed=found.gzip)
         return reply.with_headers(*self.mirror.warnings(document))
 
     async def specification(self, stem: str) -> Reply:
@@ -101,13 +104,14 @@ class PassedOn:
 
         return await self._first(stem, look)
 
-    async def gem(self, stem: str) -> BlobReply:
+    async def gem(self, stem: str) -> Reply | BlobReply:
         """The bytes of a version. :param stem: of its file's name."""
         head = self.exchange.method == "HEAD"
 
-        async def look(name: str, label: str) -> BlobReply:
+        async def look(name: str, label: str) -> Reply | BlobReply:
             key = gem_file(name, label)
-            return await self.mirror.reply(self.grant, name, key, head=head, remember=self.exchange.shared)
+            header, remember = self.exchange.header, self.exchange.shared
+            return await self.mirror.reply(self.grant, name, key, head=head, header=header, remember=remember)
 
         return await self._first(stem, look)
 
@@ -125,7 +129,7 @@ class PassedOn:
         if not self.on or not is_gem_name(name):
             raise _not_here(name)
         try:
-            document = await self.mirror.document(self.grant, name, variant)
+            document = await self.mirror.document(self.grant, name, variant, remember=self.exchange.shared)
         except Failure:
             self.exchange.keep(0)  # what upstream lacks or fails at now, it may have in a moment
             raise
@@ -148,6 +152,20 @@ class PassedOn:
             return not policy.allow or name in policy.allow
 
         return allowed
+
+
+def _info_rendering(info: Info, name: str, policy: Policy) -> Rendering:
+    """One gem's document with the versions that may be shown, and its validators."""
+    hidden = []
+
+    def shows(line: InfoLine) -> bool:
+        is_shown = policy.old_enough(name, line.uploaded)
+        if not is_shown:
+            hidden.append(line.uploaded)
+        return is_shown
+
+    body = info.body(shows)
+    return packed((body, Validators.of(body)), body, ripe_at(hidden, policy))
 
 
 def readings(stem: str) -> list[tuple[str, str]]:

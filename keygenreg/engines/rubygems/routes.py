@@ -68,7 +68,7 @@ class RubyGemsRoutes:
         # What the client has already decides about the answer.
         lookup = await self._text_lookup(exchange, shared=False)
         stamp = await lookup.stamp()
-        passed = self._passed(exchange, lookup)
+        passed = await self._passed(exchange, lookup)
         if not stamp and not passed.open:
             await self._require_credentials(lookup, passed)
         current = await self._indexes.versions(lookup, stamp)
@@ -85,7 +85,7 @@ class RubyGemsRoutes:
         try:
             package = await lookup.package(gem)
         except NotFound:
-            return await self._passed(exchange, lookup).info(gem)
+            return await (await self._passed(exchange, lookup)).info(gem)
         rows = await lookup.gems(package)
         gems, _ = await self._specifications.listed(lookup.grant.scope, rows)
         return text_reply(exchange, compact_index.info(by_package(gems).get(package.name, [])), public=package.public)
@@ -96,7 +96,7 @@ class RubyGemsRoutes:
         """All gems by name, those without a version for the caller included."""
         lookup = await self._text_lookup(exchange)
         row = await self.parts.database.one(queries.NAMES, scope=lookup.grant.scope)
-        passed = self._passed(exchange, lookup)
+        passed = await self._passed(exchange, lookup)
         if passed.open:
             return await passed.all("names", row["names"].encode())
         return text_reply(exchange, compact_index.names(row["names"]), public=lookup.grant.bearer is None)
@@ -131,7 +131,7 @@ class RubyGemsRoutes:
         try:
             row = await lookup.file(stem + _GEM, read=True)
         except NotFound:
-            return await self._passed(exchange, lookup).specification(stem)
+            return await (await self._passed(exchange, lookup)).specification(stem)
         gemspec = await specification(row)
         if gemspec is None:
             raise NotFound(f"The specification of {file} cannot be read.")
@@ -151,7 +151,7 @@ class RubyGemsRoutes:
         try:
             row = await exchange.shared(("gem", name), lambda: lookup.file(name, read=False))
         except NotFound:
-            return await self._passed(exchange, lookup).gem(stem)
+            return await (await self._passed(exchange, lookup)).gem(stem)
         return await deliver(exchange, self.parts, lookup.grant, row)
 
     @app.route("/", methods=["POST", "PUT", "PATCH", "DELETE"], branch=True)
@@ -165,7 +165,7 @@ class RubyGemsRoutes:
         exchange.keep()
         lookup = await self._lookup(exchange)
         stamp = await lookup.stamp()
-        passed = self._passed(exchange, lookup)
+        passed = await self._passed(exchange, lookup)
         if not stamp and challenging and not passed.open:
             await self._require_credentials(lookup, passed)
         body = await self._indexes.specs(lookup, stamp, name)
@@ -173,8 +173,9 @@ class RubyGemsRoutes:
             return await passed.all(name, body)
         return binary_reply(exchange, body, attachment(name), public=lookup.grant.bearer is None)
 
-    def _passed(self, exchange: Exchange, lookup: Lookup) -> PassedOn:
-        return PassedOn(self._mirror, self._lists, self.parts.database, exchange, lookup.grant)
+    async def _passed(self, exchange: Exchange, lookup: Lookup) -> PassedOn:
+        policy = await self._mirror.policy(lookup.grant, exchange.shared)
+        return PassedOn(self._mirror, policy, self._lists, self.parts.database, exchange, lookup.grant)
 
     @staticmethod
     async def _require_credentials(lookup: Lookup, passed: PassedOn) -> None:
