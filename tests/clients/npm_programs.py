@@ -1,9 +1,10 @@
-"""npm, pnpm, yarn classic and yarn berry as test clients of one registry."""
+"""npm, pnpm, yarn classic, yarn berry and bun as test clients of one registry."""
 
 from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 from base64 import b64encode
@@ -20,13 +21,17 @@ _PROGRAMS = {
     "yarn-classic": ("yarn@1.22.22", "yarn/lib/cli.js"),
     "yarn-berry": ("@yarnpkg/cli-dist@4.18.1", "@yarnpkg/cli-dist/bin/yarn.js"),
 }
-CLIENTS = ("npm", *_PROGRAMS)
-_LOCKFILES = {"npm": "package-lock.json", "pnpm": "pnpm-lock.yaml"}
+#: The packages that bring bun's binary, by the machine's processor.
+_BUN = {"x86_64": "@oven/bun-linux-x64-baseline", "aarch64": "@oven/bun-linux-aarch64"}
+_BUN_VERSION = "1.4.4"
+CLIENTS = ("npm", *_PROGRAMS, "bun")
+_LOCKFILES = {"npm": "package-lock.json", "pnpm": "pnpm-lock.yaml", "bun": "bun.lock"}
 _FROZEN = {
     "npm": ["ci"],
     "pnpm": ["install", "--frozen-lockfile"],
     "yarn-classic": ["install", "--frozen-lockfile"],
     "yarn-berry": ["install", "--immutable"],
+    "bun": ["install", "--frozen-lockfile"],
 }
 
 
@@ -34,6 +39,11 @@ def command(client: str) -> list[str]:
     """How to start a client; the test is skipped, and says so, where it cannot be had."""
     if client == "npm":
         return [require("npm")]
+    if client == "bun":
+        package = _BUN.get(platform.machine())
+        if platform.system() != "Linux" or package is None:
+            pytest.skip("NOT TESTED: there is no bun for this machine")
+        return [str(_installed(f"{package}@{_BUN_VERSION}", f"{package}/bin/bun"))]
     return program(*_PROGRAMS[client])
 
 
@@ -44,12 +54,17 @@ def program(package: str, entry: str, **overrides: str) -> list[str]:
     :param package: with its version. :param entry: its file below ``node_modules``.
     :param overrides: versions of what it depends on.
     """
-    node, npm = require("node"), require("npm")
+    return [require("node"), str(_installed(package, entry, overrides))]
+
+
+def _installed(package: str, entry: str, overrides: dict[str, str] | None = None) -> Path:
+    """A file of a package, installed once for all runs on this machine."""
+    npm = require("npm")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keygenreg-test-clients"
     place = cache / package.replace("/", "-")
     if not (place / "node_modules" / entry).exists():
-        _install(npm, package, place, overrides)
-    return [node, str(place / "node_modules" / entry)]
+        _install(npm, package, place, overrides or {})
+    return place / "node_modules" / entry
 
 
 def _install(npm: str, package: str, place: Path, overrides: dict[str, str]) -> None:
@@ -84,7 +99,7 @@ class Registry:
     scope: str | None = None
 
     def npmrc(self, client: str) -> str:
-        """What npm, pnpm and yarn classic read."""
+        """What npm, pnpm, yarn classic and bun read."""
         lines = [f"{self.scope}:registry=http://{self.address}/" if self.scope else f"registry=http://{self.address}/"]
         if self.scope:
             lines.append("registry=http://localhost:1/")
@@ -132,6 +147,8 @@ class Project:
 
     def run(self, *words: str) -> Ran:
         env = environment(self.home, XDG_CACHE_HOME=str(self.home / "cache"), npm_config_update_notifier="false")
+        # All that bun writes beside the project.
+        env |= {"BUN_INSTALL": str(self.home / "bun"), "DO_NOT_TRACK": "1"}
         return run(*self.command, *words, cwd=self.folder, env=env)
 
     def add(self, requirement: str) -> Ran:

@@ -1,4 +1,4 @@
-"""npm, pnpm, yarn classic and yarn berry against the npm engine."""
+"""npm, pnpm, yarn classic, yarn berry and bun against the npm engine."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ _REFUSALS = {
     "pnpm": "No authorization header was set for the request",
     "yarn-classic": "The package @acme/lib needs a license key or token: put it into .npmrc",
     "yarn-berry": "Invalid authentication (as an anonymous user)",
+    "bun": "/engines/npm/@acme%2flib - 401",
 }
 
 

@@ -1,4 +1,4 @@
-"""npm, pnpm and yarn with the daemon as their only registry, which passes other registries through."""
+"""npm, pnpm, yarn and bun with the daemon as their only registry, which passes other registries through."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ class TestRegistryOfMachine:
         if run(require("npm"), "view", PUBLIC[0], "version", cwd=tmp_path, env=env, seconds=60).status:
             pytest.skip("NOT TESTED: this machine reaches no registry of packages")
 
-    @pytest.mark.parametrize("client", ["npm", "pnpm"])
+    @pytest.mark.parametrize("client", ["npm", "pnpm", "bun"])
     def test_installs_real_packages(self, client: str, customer: Customer):
         project = customer.project(client)
         for package in PUBLIC:
