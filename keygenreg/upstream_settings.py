@@ -141,8 +141,17 @@ class Mirrored:
     cache_bytes: int = setting(
         WholeNumber("bytes", 0), 20 * GIB, "Files kept for one account; the longest unused go. 0: no limit."
     )
+    pinned: tuple[str, ...] = setting(
+        GLOBS, (), "Names, and names of files, whose files stay whatever else needs room."
+    )
     free_bytes: int = setting(
-        WholeNumber("bytes", 0), GIB, "Room on disk that is left to others: without it no further files are fetched."
+        WholeNumber("bytes", 0), GIB, "Room on disk that is left to others: without it further files are not kept."
+    )
+    ranges: str = setting(
+        Choice("pass", "wait"),
+        "pass",
+        "Pass small parts of large files that are not here on by themselves, unverified, or let clients wait for the"
+        " file.",
     )
     file_bytes: int = setting(WholeNumber("bytes", 1), 5 * GIB, "Largest file.")
     document_bytes: int = setting(WholeNumber("bytes", KIB, GIB), 64 * MIB, "Largest page, decompressed.")

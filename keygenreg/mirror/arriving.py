@@ -14,11 +14,11 @@ from typing import Any
 from attrs import define, field
 
 from keygenreg.mirror.adapter import RemoteFile
+from keygenreg.mirror.checking import checkable, require_right, size_of
 from keygenreg.mirror.single_flight import Shared
-from keygenreg.storage.hashing import ALGORITHMS
 from keygenreg.storage.interface import BlobStore, Digests, Incoming
 from keygenreg.upstream.client import Arrival
-from keygenreg.upstream.failures import Broken, TooBig, UpstreamFailure
+from keygenreg.upstream.failures import Broken
 from keygenreg.upstream.receiving import Receiver
 from keygenreg.web.files.growing import GrowingBlob
 
@@ -94,6 +94,11 @@ class ArrivingFile:
     _over: bool = field(default=False, init=False)
     _readers: set[Handle] = field(factory=set, init=False)
 
+    @property
+    def outstanding(self) -> int:
+        """Bytes that it will still take on the disk, as far as is known."""
+        return max(0, (self.size or self.remote.size or 0) - self.received)
+
     def fileno(self) -> int:
         if self._fd is None:
             raise ValueError("the file is not open")
@@ -117,25 +122,14 @@ class ArrivingFile:
         :param begin: runs a coroutine in the background.
         :raises UpstreamFailure: it is not what was announced.
         """
-        stated = self.remote.size
-        if stated is not None and arrival.size not in (None, stated):
-            raise Broken(f"The file has {arrival.size} bytes where {stated} were listed.", word="wrong")
-        size = arrival.size if arrival.size is not None else stated
-        if size is not None and size > self.most:
-            raise TooBig(f"The file has {size} bytes, more than are passed on.")
-        if size is None and not self._checkable:
-            raise Broken("The file has neither a length nor a hash, so nobody could tell whether it is all there.")
+        size = size_of(self.remote, arrival, self.most)
         self.size = size or 0
-        self.incoming = self._blobs.begin(algorithms=frozenset(self.remote.hashes) & ALGORITHMS)
-        receiver = Receiver(self._reactor, self._take, self._idle, until_close=self._checkable)
+        self.incoming = self._blobs.begin(algorithms=checkable(self.remote))
+        receiver = Receiver(self._reactor, self._take, self._idle, until_close=bool(checkable(self.remote)))
         self.incoming.pressure = receiver
         if size is not None and size >= RELAYED_FROM:
             self.incoming.on_stored = lambda: self._stored(begin)
         return receiver
-
-    @property
-    def _checkable(self) -> bool:
-        return bool(frozenset(self.remote.hashes) & ALGORITHMS)
 
     def _take(self, data: bytes) -> None:
         self.received += len(data)
@@ -178,14 +172,7 @@ class ArrivingFile:
         if self._opening is not None:
             with suppress(OSError):
                 await self._opening.wait()
-        if self.size and digests.size != self.size:
-            raise Broken(f"The file has {digests.size} bytes where {self.size} were announced.", word="wrong")
-        computed = {"sha256": digests.sha256, **digests.others}
-        for algorithm, stated in self.remote.hashes.items():
-            if algorithm in computed and computed[algorithm] != stated.lower():
-                raise Broken(
-                    f"The file's {algorithm} is {computed[algorithm]} where {stated} was listed.", word="wrong"
-                )
+        require_right(self.remote, self.size, digests)
         self._verified = True
         self.size = digests.size
         if self._fd is not None:
@@ -207,8 +194,3 @@ class ArrivingFile:
         if self._over and not self._readers and self._fd is not None:
             fd, self._fd = self._fd, None
             os.close(fd)
-
-
-def is_wrong(failure: BaseException) -> bool:
-    """Whether upstream sent something else than it announced: for an operator to look at."""
-    return isinstance(failure, UpstreamFailure) and failure.word == "wrong"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from attrs import frozen
 
-from keygenreg.mirror.arriving import Handle
 from keygenreg.mirror.document import DocumentKey
-from keygenreg.storage.interface import ReadableBlob
+from keygenreg.storage.interface import ReadableBlob, is_sha256
+from keygenreg.web.artifact_delivery import etag_of
+from keygenreg.web.files.growing import GrowingBlob
 
 
 @frozen
@@ -45,15 +47,33 @@ class AnnouncedBlob:
 
 
 @frozen(eq=False)
+class PassedBlob:
+    """One part of a file that is not here: ``data`` are its bytes at ``span``, ``size`` what the file has."""
+
+    size: int
+    span: range
+    data: bytes
+
+    def close(self) -> None: ...
+
+
+@frozen(eq=False)
 class OpenFile:
     """
-    A file that can be sent: ``blob`` is a stored one, or one that grows. The caller closes it, or has it sent.
+    A file that can be sent: ``blob`` is a stored one, or one that grows, or a part of one for those who asked for it.
+    The caller closes it, or has it sent.
 
     :ivar digest: what its bytes are known by, as the adapter's files tell it; stored ones by SHA-256.
     :ivar modified: when we got it, in Unix seconds; None while it arrives.
     """
 
-    blob: ReadableBlob | Handle | AnnouncedBlob
+    blob: ReadableBlob | GrowingBlob | AnnouncedBlob | PassedBlob
     digest: str
     content_type: str
     modified: float | None = None
+
+
+@lru_cache(maxsize=1024)
+def etag_of_digest(digest: str) -> str:
+    """The strong entity tag of a file, from what :class:`OpenFile` knows it by."""
+    return etag_of(digest) if is_sha256(digest) else f'"{digest}"'

@@ -8,24 +8,21 @@ from typing import Any
 
 from attrs import define, field
 from twisted.logger import Logger
-from twisted.python.failure import Failure as Reason
 
 from keygenreg.database.pool import Database
-from keygenreg.database.queries.uploads import BLOB_EXPECTED, BLOB_STORED, LOCK_BLOB
-from keygenreg.database.transactions import Transaction
-from keygenreg.domain.failures import Denied, Failure, NotFound, Unavailable
+from keygenreg.domain.failures import Denied, NotFound
 from keygenreg.mirror import queries
 from keygenreg.mirror.adapter import RemoteFile
-from keygenreg.mirror.arriving import ArrivingFile, is_wrong
 from keygenreg.mirror.briefly import Briefly
-from keygenreg.mirror.clients import Clients
 from keygenreg.mirror.documents import USED_EVERY, Documents
 from keygenreg.mirror.failures import as_failure
-from keygenreg.mirror.file import AnnouncedBlob, FileKey, OpenFile
+from keygenreg.mirror.fetching import Fetching
+from keygenreg.mirror.file import AnnouncedBlob, FileKey, OpenFile, PassedBlob, etag_of_digest
 from keygenreg.mirror.freshness import Age
 from keygenreg.mirror.policy import Policy
+from keygenreg.mirror.ranges import REACH, Asked, PassedParts
 from keygenreg.mirror.single_flight import Background
-from keygenreg.storage.interface import BlobStore, Digests
+from keygenreg.storage.interface import BlobStore
 from keygenreg.telemetry.mirror_figures import MirrorFigures
 from keygenreg.upstream.failures import UpstreamFailure
 
@@ -33,6 +30,9 @@ _log = Logger()
 
 REMEMBERED = 10.0
 """Seconds for which a process does not look again whether a file is kept."""
+
+_ANY_SIZE = 10**15
+"""More bytes than any file has: ranges that are small parts of such a one are small."""
 
 #: ``(name, make) -> value``: the value remembered under a name, else a new one.
 Remember = Callable[[Hashable, Callable[[], Awaitable[dict[str, Any]]]], Awaitable[dict[str, Any]]]
@@ -44,25 +44,16 @@ class _NotKept(Exception):
 
 @define(eq=False)
 class Files:
-    """
-    One engine's files in one process.
-
-    :param in_thread: runs a function with its arguments in a thread. :param room: what is free on the disk, in bytes;
-        called there.
-    """
+    """One engine's files in one process."""
 
     documents: Documents
     database: Database
     blobs: BlobStore
-    clients: Clients
+    fetching: Fetching
+    parts: PassedParts
     background: Background
     figures: MirrorFigures
-    reactor: Any
-    in_thread: Callable[..., Awaitable[Any]]
-    room: Callable[[], int]
     now: Callable[[], float] = time.time
-    _arriving: dict[tuple[FileKey, str], ArrivingFile] = field(factory=dict, init=False)
-    _ended: int = field(default=0, init=False)
     _used: Briefly = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -75,6 +66,7 @@ class Files:
         digest: str | None,
         *,
         fetch: bool = True,
+        asked: Asked | None = None,
         remember: Remember | None = None,
     ) -> OpenFile:
         """
@@ -82,22 +74,25 @@ class Files:
 
         :param digest: as :attr:`RemoteFile.digest`; None: whatever upstream lists under the key.
         :param remember: as :meth:`keygenreg.web.exchange.Exchange.shared`, for files that are asked for often.
-        :param fetch: False: where upstream's list says the size, that is enough (for HEAD).
+        :param fetch: False: the size is enough (for HEAD), where it can be had without the file.
+        :param asked: what a client wants that the file is sent to; None: it is read here, all of it.
         :raises NotFound: upstream does not list it (any more), or its name is claimed here. Denied: it is too young.
             Unavailable, BadUpstream: it cannot be had.
         """
         for _ in range(2):
-            ended = self._ended
+            ended = self.fetching.ended
             row = await self._kept(policy, key, digest, remember)
             if row is not None and (stored := await self._stored(key, row)) is not None:
                 return stored
             listed = await self._listed(policy, key, digest)
             # A fetch that ended since we looked may have been this one: look again, once.
-            if (key, listed.digest) in self._arriving or ended == self._ended:
+            if self.fetching.arriving(key, listed) is not None or ended == self.fetching.ended:
                 break
-        if not fetch and listed.size is not None:
-            return OpenFile(AnnouncedBlob(listed.size), listed.content_digest, listed.content_type)
-        return await self._fetched(policy, key, listed)
+        if not fetch and (size := await self.parts.size(policy, key, listed)) is not None:
+            return OpenFile(AnnouncedBlob(size), listed.content_digest, listed.content_type)
+        if fetch and asked is not None and (passed := await self._passed(policy, key, listed, asked)) is not None:
+            return passed
+        return await self.fetching.get(policy, key, listed, asked)
 
     async def _stored(self, key: FileKey, row: dict[str, Any]) -> OpenFile | None:
         """A file that we have, opened; None when the store has lost it."""
@@ -184,102 +179,22 @@ class Files:
         except UpstreamFailure as failure:
             raise as_failure(failure) from None
 
-    async def _fetched(self, policy: Policy, key: FileKey, remote: RemoteFile) -> OpenFile:
-        place = (key, remote.digest)
-        file = self._arriving.get(place)
-        self.figures.answered(key.engine, "file", "miss" if file is None else "joined")
-        if file is None:
-            file = ArrivingFile(
-                remote,
-                policy.limits.file_bytes,
-                self.blobs,
-                self.reactor,
-                policy.limits.idle,
-                self.in_thread,
-            )
-            self._arriving[place] = file
-            self.background.start(self._fetch(policy, key, file))
-        handle = file.attach()
-        try:
-            growing = await file.ready.wait()
-        except UpstreamFailure as failure:
-            handle.close()
-            self.figures.answered(key.engine, "file", "error")
-            raise as_failure(failure) from None
-        except BaseException:
-            handle.close()
-            raise
-        if growing is True:
-            return OpenFile(handle, remote.content_digest, remote.content_type)
-        handle.close()
-        return OpenFile(await self.blobs.open(growing), growing, remote.content_type, self.now())
-
-    async def _fetch(self, policy: Policy, key: FileKey, file: ArrivingFile) -> None:
-        """From the request to the row; whoever waits is told of every failure."""
-        self.figures.arriving(key.engine, 1)
-        problem: BaseException | None = None
-        try:
-            await self._require_room(policy, key, file.remote)
-            client = self.clients.of(policy)
-            await client.file(file.remote.url, lambda arrival: file.receiver(arrival, self.background.start))
-            digests = await file.verify()
-            await self._keep(policy, key, file, digests)
-            file.ready.settle(digests.sha256)
-        except UpstreamFailure as failure:
-            problem = failure
-            self.figures.failed(key.engine, failure.word)
-            tell = _log.error if is_wrong(failure) else _log.warn
-            tell("{engine} file {url} cannot be had: {why}", engine=key.engine, url=_shown(file), why=failure.detail)
-        except Failure as failure:
-            problem = failure
-            _log.warn("{url} is not kept: {why}", url=_shown(file), why=failure.detail)
-        except BaseException as failure:
-            problem = failure
-            raise
-        finally:
-            self.figures.received(key.engine, "file", file.received)
-            self.figures.arriving(key.engine, -1)
-            del self._arriving[key, file.remote.digest]
-            self._ended += 1
-            if problem is not None:
-                file.ready.settle(Reason(problem))
-            await file.end(problem)
-
-    async def _require_room(self, policy: Policy, key: FileKey, remote: RemoteFile) -> None:
-        """:raises Unavailable: the disk would be too full for what else is on it: uploads, the database."""
-        if await self.in_thread(self.room) < policy.free_bytes + (remote.size or 0):
-            self.figures.failed(key.engine, "no-room")
-            raise Unavailable("The registry has no room for files of others at the moment.", retry_after=60)
-
-    async def _keep(self, policy: Policy, key: FileKey, file: ArrivingFile, digests: Digests) -> None:
-        """Verified bytes into the blob store and on record, as an upload does it (web/artifact_upload.py)."""
-        await self.database.execute(BLOB_EXPECTED, sha256=digests.sha256, size=digests.size)
-        others = {word: digests.others.get(word) for word in ("sha512", "sha1", "md5")}
-        remote = file.remote
-
-        async def work(transaction: Transaction) -> int:
-            await transaction.rows(LOCK_BLOB, sha256=digests.sha256)
-            await self.blobs.adopt(file.incoming)
-            await transaction.execute(BLOB_STORED, sha256=digests.sha256, size=digests.size, **others)
-            return await transaction.execute(
-                queries.FILE_STORED,
-                digest=remote.digest,
-                upstream=policy.upstream,
-                url=remote.url,
-                sha256=digests.sha256,
-                size=digests.size,
-                content_type=remote.content_type,
-                uploaded=remote.uploaded,
-                **key.parameters,
-            )
-
-        if not await self.database.transact(work):
-            raise NotFound(f"The name {key.name!r} belongs to this registry.")
-
-
-def _shown(file: ArrivingFile) -> str:
-    """Where a file comes from, for the log: without a query, which may be a secret."""
-    return file.remote.url.partition("?")[0]
+    async def _passed(self, policy: Policy, key: FileKey, remote: RemoteFile, asked: Asked) -> OpenFile | None:
+        """The small part that is asked for, from upstream alone; None where the file itself is to be waited for."""
+        arriving = self.fetching.arriving(key, remote)
+        etag = etag_of_digest(remote.content_digest)
+        size = remote.size or (0 if arriving is None else arriving.size)
+        if not size and asked.small_part(_ANY_SIZE, etag) is not None:
+            size = await self.parts.size(policy, key, remote)
+        span = asked.small_part(size, etag) if size else None
+        here = 0 if arriving is None else arriving.readable
+        if span is None or span.stop <= here + REACH:
+            return None
+        part = await self.parts.get(policy, key, remote, span, size)
+        if part is None:
+            return None
+        self.figures.answered(key.engine, "file", "passed")
+        return OpenFile(PassedBlob(size, span, part.body), remote.content_digest, remote.content_type)
 
 
 def _too_young(key: FileKey) -> Denied:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from functools import lru_cache
+from collections.abc import Callable
 from uuid import UUID
 
 from attrs import define, field
@@ -11,21 +11,23 @@ from attrs import define, field
 from keygenreg.domain.account import Account
 from keygenreg.domain.failures import NotFound
 from keygenreg.domain.grant import Grant
+from keygenreg.formats.byte_range import content_range
 from keygenreg.formats.content_disposition import attachment
 from keygenreg.mirror.adapter import UNTOLD, Adapter
 from keygenreg.mirror.document import MirroredDocument
 from keygenreg.mirror.documents import Documents
-from keygenreg.mirror.file import FileKey, OpenFile
+from keygenreg.mirror.file import FileKey, OpenFile, PassedBlob, etag_of_digest
 from keygenreg.mirror.files import Files, Remember
 from keygenreg.mirror.policy import Policy, policy_of
+from keygenreg.mirror.ranges import Asked
 from keygenreg.storage.interface import is_sha256
 from keygenreg.upstream_settings import Upstream
-from keygenreg.web.artifact_delivery import etag_of
-from keygenreg.web.reply import BlobReply, Headers
+from keygenreg.web.reply import BlobReply, Headers, Reply
 
 #: A file whose URL tells its content never changes; what is told by name only is asked for again.
 _FOR_GOOD = "private, no-transform, max-age=31536000, immutable"
 _AGAIN = "private, no-transform, no-cache"
+_UNVERIFIED = "private, no-transform, no-store"
 
 
 @define(eq=False)
@@ -78,12 +80,13 @@ class Mirror:
         digest: str | None = None,
         variant: str = "",
         fetch: bool = True,
+        asked: Asked | None = None,
         remember: Remember | None = None,
     ) -> OpenFile:
         """A file to be read by the caller, who closes its blob. Parameters as for :meth:`reply`."""
         policy, name = self._admitted(grant, name)
         place = FileKey(grant.account.id, self.adapter.engine, name, variant, key)
-        return await self.files.open(policy, place, digest, fetch=fetch, remember=remember)
+        return await self.files.open(policy, place, digest, fetch=fetch, asked=asked, remember=remember)
 
     async def reply(
         self,
@@ -95,20 +98,28 @@ class Mirror:
         variant: str = "",
         filename: str | None = None,
         head: bool = False,
+        header: Callable[[str], str | None] | None = None,
         remember: Remember | None = None,
-    ) -> BlobReply:
+    ) -> Reply | BlobReply:
         """
         A file of upstream's as the answer: the edge applies ranges and conditions, to one that is still arriving too.
 
         :param key: as in the listing's files. :param digest: from the URL; None when the URL does not tell it.
         :param filename: what a browser calls it; None: the key.
         :param head: a HEAD request, for which nothing is fetched that we do not have.
+        :param header: gives a field of the request: then a small part of a large file need not wait for the file, and
+            a file that there is no room for goes past the disk.
         :param remember: the exchange's ``shared``: then a file that is asked for again needs no query.
         :raises Failure: as the policy and :meth:`Files.open` do.
         """
-        found = await self.open(grant, name, key, digest=digest, variant=variant, fetch=not head, remember=remember)
+        asked = None if header is None else Asked.of(header)
+        found = await self.open(
+            grant, name, key, digest=digest, variant=variant, fetch=not head, asked=asked, remember=remember
+        )
         headers = self._headers(found.digest, found.content_type, filename or key, told=digest)
-        return BlobReply(found.blob, _etag(found.digest), found.modified, headers)
+        if isinstance(found.blob, PassedBlob):
+            return _part(found.blob, etag_of_digest(found.digest), headers)
+        return BlobReply(found.blob, etag_of_digest(found.digest), found.modified, headers)
 
     def _admitted(self, grant: Grant, name: str) -> tuple[Policy, str]:
         policy, name = self.policy(grant.account), self.adapter.normalize(name)
@@ -133,6 +144,8 @@ class Mirror:
         return headers
 
 
-@lru_cache(maxsize=1024)
-def _etag(digest: str) -> str:
-    return etag_of(digest) if is_sha256(digest) else f'"{digest}"'
+def _part(blob: PassedBlob, etag: str, headers: Headers) -> Reply:
+    """A part that nobody has verified: caches of clients are not to keep it."""
+    headers = tuple((name, _UNVERIFIED if name == "Cache-Control" else value) for name, value in headers)
+    stated = content_range(blob.span, blob.size)
+    return Reply(206, blob.data, (*headers, ("ETag", etag), ("Accept-Ranges", "bytes"), ("Content-Range", stated)))

@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 from keygenreg.domain.failures import Denied, NotFound, Unauthenticated
 from keygenreg.domain.grant import Grant
 from keygenreg.mirror.adapter import Adapter, RemoteFile
+from keygenreg.mirror.pins import Pins
 from keygenreg.upstream.addresses import AddressRules
 from keygenreg.upstream.client import Limits
 from keygenreg.upstream_settings import Mirrored, Upstream
@@ -63,6 +64,8 @@ class Policy:
     stale: int
     stale_error: int
     absent: int
+    ranges: str
+    pins: Pins
     cache_bytes: int
     free_bytes: int
     rules: AddressRules
@@ -146,6 +149,8 @@ def policy_of(upstream: Upstream, adapter: Adapter, *account: str) -> Policy:
         stale=given.stale_seconds,
         stale_error=given.stale_error_seconds,
         absent=given.absent_seconds,
+        ranges=given.ranges,
+        pins=Pins.of(given.pinned, adapter.normalize),
         cache_bytes=given.cache_bytes,
         free_bytes=given.free_bytes,
         rules=AddressRules(given.url, given.file_hosts, given.private_addresses),

@@ -7,6 +7,7 @@ from keygenreg.database.query import Query
 _OURS = "what upstream publishes is the same for all who may use the mirror"
 _CLAIMED = """EXISTS (SELECT 1 FROM claimed_names c
     WHERE c.account_id = %(account)s AND c.engine = %(engine)s AND c.name = lower(%(name)s))"""
+_PINNED = "(name ILIKE ANY (%(pinned_names)s::text[]) OR key ILIKE ANY (%(pinned_files)s::text[]))"
 _NAME = "account_id = %(account)s AND engine = %(engine)s AND name = %(name)s"
 
 DOCUMENT = Query(
@@ -111,13 +112,29 @@ OWNERS = Query(
     ) d USING (account_id, engine) JOIN accounts a ON a.id = account_id""",
     unscoped=_OURS,
 )
+#: Whoever makes room for one owner holds this until the transaction ends.
+LOCK_OWNER = Query(
+    "lock of one account's mirrored files",
+    "SELECT pg_advisory_xact_lock(hashtextextended('mirror ' || %(engine)s || %(account)s::text, 0))",
+    unscoped=_OURS,
+)
+FILES_SIZE = Query(
+    "size of an account's mirrored files",
+    f"""SELECT coalesce(sum(size), 0)::bigint AS bytes,
+        coalesce(sum(size) FILTER (WHERE {_PINNED}), 0)::bigint AS pinned
+    FROM mirrored_files WHERE account_id = %(account)s AND engine = %(engine)s""",
+    unscoped=_OURS,
+)
+#: Pinned ones count first, and stay; those that nothing else would have room beside go first.
 FILES_EVICTED = Query(
     "longest unused files beyond the quota",
-    """DELETE FROM mirrored_files f USING (
-        SELECT name, key, digest, sum(size) OVER (ORDER BY accessed DESC, stored DESC, name, key, digest) AS running
+    f"""DELETE FROM mirrored_files f USING (
+        SELECT name, key, digest, {_PINNED} AS pinned, sum(size) OVER (
+            ORDER BY {_PINNED} DESC, size > %(room)s, accessed DESC, stored DESC, name, key, digest) AS running
         FROM mirrored_files WHERE account_id = %(account)s AND engine = %(engine)s
     ) r WHERE f.account_id = %(account)s AND f.engine = %(engine)s AND f.name = r.name AND f.key = r.key
-        AND f.digest = r.digest AND r.running > %(quota)s""",
+        AND f.digest = r.digest AND r.running > %(room)s AND NOT r.pinned
+    RETURNING f.blob_sha256, f.size""",
     unscoped=_OURS,
 )
 DOCUMENTS_EVICTED = Query(
@@ -126,7 +143,9 @@ DOCUMENTS_EVICTED = Query(
         SELECT name, variant, row_number() OVER (ORDER BY accessed DESC, name, variant) AS place
         FROM mirrored_documents WHERE account_id = %(account)s AND engine = %(engine)s
     ) r WHERE d.account_id = %(account)s AND d.engine = %(engine)s AND d.name = r.name AND d.variant = r.variant
-        AND r.place > %(most)s""",
+        AND r.place > %(most)s AND NOT d.name ILIKE ANY (%(pinned_names)s::text[])
+        AND NOT EXISTS (SELECT 1 FROM mirrored_files f WHERE f.account_id = d.account_id AND f.engine = d.engine
+            AND f.name = d.name AND f.key ILIKE ANY (%(pinned_files)s::text[]))""",
     unscoped=_OURS,
 )
 CLAIMED_DOCUMENTS_SWEPT = Query(

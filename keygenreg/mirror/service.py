@@ -18,8 +18,11 @@ from keygenreg.mirror import queries
 from keygenreg.mirror.adapter import Adapter
 from keygenreg.mirror.clients import Clients
 from keygenreg.mirror.documents import Documents
+from keygenreg.mirror.fetching import Fetching
 from keygenreg.mirror.files import Files
 from keygenreg.mirror.mirror import Mirror
+from keygenreg.mirror.quota import Quotas
+from keygenreg.mirror.ranges import PassedParts
 from keygenreg.mirror.single_flight import Background
 from keygenreg.storage.interface import BlobStore
 from keygenreg.telemetry.mirror_figures import MirrorFigures
@@ -49,6 +52,7 @@ class Mirrors:
     figures: MirrorFigures
     room: Callable[[], int]
     clients: Clients = field(init=False)
+    quotas: Quotas = field(init=False)
     background: Background = field(factory=Background, init=False)
     _made: dict[str, Mirror] = field(factory=dict, init=False)
     _loop: LoopingCall = field(init=False)
@@ -56,6 +60,7 @@ class Mirrors:
 
     def __attrs_post_init__(self) -> None:
         self.clients = Clients(self.reactor)
+        self.quotas = Quotas(self.database, self.blobs, self.background, self.figures, self.reactor)
         self._loop = LoopingCall(lambda: Deferred.fromCoroutine(self._sweep_safely()))
         self._loop.clock = self.reactor
 
@@ -66,19 +71,26 @@ class Mirrors:
             documents = Documents(
                 adapter, self.database, self.clients, self.background, self.figures, self.in_thread
             )
-            files = Files(
-                documents,
-                self.database,
-                self.blobs,
-                self.clients,
-                self.background,
-                self.figures,
-                self.reactor,
-                self.in_thread,
-                self.room,
-            )
+            files = self._files(documents)
             found = self._made[adapter.engine] = Mirror(adapter, documents, files, self.settings)
         return found
+
+    def _files(self, documents: Documents) -> Files:
+        clients, background, figures = self.clients, self.background, self.figures
+        fetching = Fetching(
+            self.database,
+            self.blobs,
+            clients,
+            background,
+            figures,
+            self.quotas,
+            self.reactor,
+            self.in_thread,
+            self.room,
+            documents.now,
+        )
+        parts = PassedParts(clients, background, figures)
+        return Files(documents, self.database, self.blobs, fetching, parts, background, figures)
 
     def in_thread(self, work: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
         return deferToThreadPool(self.reactor, self.threads, work, *arguments)
@@ -91,6 +103,7 @@ class Mirrors:
         if self._loop.running:
             self._loop.stop()
             await self._sweeping
+        self.quotas.stop()
         await self.background.stop()
         await self.clients.close()
 
@@ -107,16 +120,13 @@ class Mirrors:
             totals[row["engine"]][0] += row["files"] or 0
             totals[row["engine"]][1] += row["bytes"] or 0
         for engine, (files, size) in totals.items():
-            self.figures.kept(engine, files=files, size=size)
+            self.figures.kept(engine, files=files, size=size, beyond=self.quotas.beyond(engine))
 
     async def _evict(self, mirror: Mirror, row: dict[str, Any]) -> None:
-        owner = {"account": row["account_id"], "engine": row["engine"]}
-        quota = mirror.policy_for(row["account_id"], row["slug"]).cache_bytes
-        if quota and (row["bytes"] or 0) > quota:
-            evicted = await self.database.execute(queries.FILES_EVICTED, quota=quota, **owner)
-            self.figures.evicted(row["engine"], "file", evicted)
-            _log.info("{n} files of {slug} made room in the {engine} mirror", n=evicted, **row)
+        policy = mirror.policy_for(row["account_id"], row["slug"])
+        await self.quotas.enforce(policy, row["account_id"], row["engine"], row["bytes"] or 0)
         if (row["documents"] or 0) > MOST_DOCUMENTS:
+            owner = {"account": row["account_id"], "engine": row["engine"], **policy.pins.parameters}
             evicted = await self.database.execute(queries.DOCUMENTS_EVICTED, most=MOST_DOCUMENTS, **owner)
             self.figures.evicted(row["engine"], "document", evicted)
 

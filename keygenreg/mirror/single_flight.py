@@ -57,7 +57,11 @@ class Background:
     def start(self, work: Awaitable[T], shared: Shared | None = None) -> Shared:
         """Run a coroutine; its outcome goes to ``shared``, and failures that nobody waits for are lost there."""
         shared = Shared() if shared is None else shared
-        running = Deferred.fromCoroutine(work)
+        self.watch(Deferred.fromCoroutine(work), shared)
+        return shared
+
+    def watch(self, running: Deferred[Any], shared: Shared | None = None) -> None:
+        """As :meth:`start`, for work that somebody else may cancel before."""
         if not running.called:
             self._running.add(running)
 
@@ -65,10 +69,10 @@ class Background:
             self._running.discard(running)
             if isinstance(result, Reason) and not result.check(UpstreamFailure, Failure, CancelledError):
                 _log.failure("Work of the mirror failed", failure=result)
-            shared.settle(result)
+            if shared is not None:
+                shared.settle(result)
 
         running.addBoth(ended)
-        return shared
 
     async def stop(self) -> None:
         """Cancel everything and wait until it has ended."""

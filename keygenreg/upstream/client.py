@@ -8,24 +8,21 @@ from typing import Any
 from attrs import define, field, frozen
 from twisted.internet.defer import CancelledError
 from twisted.internet.defer import TimeoutError as DeferredTimeout
-from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
-from twisted.internet.error import TimeoutError as ConnectTimeout
-from twisted.python.failure import Failure as Reason
-from twisted.web.client import ResponseFailed, ResponseNeverReceived
 from twisted.web.iweb import UNKNOWN_LENGTH, IResponse
 
 from keygenreg import __version__
 from keygenreg.upstream.addresses import AddressRules, Target, join
 from keygenreg.upstream.agent import CODING, WANTED_CODING, http_client
+from keygenreg.upstream.answers import as_failure, drop, fields_of, retry_after
 from keygenreg.upstream.breaker import Breaker
-from keygenreg.upstream.failures import BadStatus, Broken, Refused, Unreachable, UpstreamFailure
+from keygenreg.upstream.failures import BadStatus, Broken, Refused, TooBig, Unranged, UpstreamFailure
+from keygenreg.upstream.parts import Part, read_head
 from keygenreg.upstream.receiving import Gathering, Receiver
 from keygenreg.upstream.slots import Slots
 
 USER_AGENT = f"keygenreg/{__version__} (mirror)"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
-_LONGEST_WAIT = 3600
 
 
 @frozen
@@ -102,6 +99,20 @@ class UpstreamClient:
         """The state of each host's circuit."""
         return {origin: breaker.state for origin, breaker in self._breakers.items()}
 
+    @property
+    def breakers(self) -> Mapping[str, Breaker]:
+        """The circuit of each host that was asked."""
+        return self._breakers
+
+    async def exists(self, url: str, *, accept: str) -> bool:
+        """Whether there is a document, of which nothing is read. :raises UpstreamFailure: upstream does not tell."""
+        async with self.documents.slot():
+            target, response = await self._follow(url, {"Accept": accept}, "HEAD")
+            if response.code not in (200, 404, 410):
+                raise self._bad_status(target, response, fields_of(response))
+            self._whole(target, response)
+            return response.code == 200
+
     async def document(
         self, url: str, *, accept: str, etag: str | None = None, last_modified: str | None = None, start: int = 0
     ) -> Document:
@@ -121,7 +132,7 @@ class UpstreamClient:
             headers["If-Modified-Since"] = last_modified
         async with self.documents.slot():
             target, response = await self._follow(url, headers)
-            fields = _fields(response)
+            fields = fields_of(response)
             if response.code in (304, 404, 410) or (start and response.code == 416):
                 self._whole(target, response)
                 return Document(404 if response.code == 410 else response.code, target.url, fields)
@@ -130,12 +141,10 @@ class UpstreamClient:
             try:
                 gathering = Gathering(fields.get(CODING.decode(), ""), self.limits.document_bytes)
             except UpstreamFailure:
-                _drop(self.reactor, response)
+                drop(self.reactor, response)
                 raise
-            receiver = Receiver(self.reactor, gathering.take, self.limits.idle)
-            receiver.done.addTimeout(self.limits.idle * 4, self.reactor)
-            await self._received(target, response, receiver)
-            return Document(response.code, target.url, fields, gathering.whole())
+            body = await self._gathered(target, response, gathering)
+            return Document(response.code, target.url, fields, body)
 
     async def file(self, url: str, on_head: Callable[[Arrival], Receiver]) -> None:
         """
@@ -146,7 +155,7 @@ class UpstreamClient:
         """
         async with self.files.slot():
             target, response = await self._follow(url, {"Accept": "*/*", WANTED_CODING.decode(): "identity"})
-            fields = _fields(response)
+            fields = fields_of(response)
             if response.code != 200:
                 raise self._bad_status(target, response, fields)
             size = None if response.length is UNKNOWN_LENGTH else response.length
@@ -155,35 +164,68 @@ class UpstreamClient:
                     raise Broken("The upstream encodes files that were asked for as they are.")
                 receiver = on_head(Arrival(target.url, size, fields, response))
             except BaseException:
-                _drop(self.reactor, response)
+                drop(self.reactor, response)
                 raise
             await self._received(target, response, receiver)
+
+    async def part(self, url: str, span: range, *, size: int | None, etag: str | None = None) -> Part:
+        """
+        Read one part of a file, which is held in memory whole.
+
+        Bounded like documents, whose size it has: resolvers wait for it, who must not stand behind files of gigabytes.
+
+        :param size: what the file has, in bytes; None: unknown. :param etag: a strong one that an earlier part told.
+        :raises Unranged: upstream answered something else. UpstreamFailure: it did not answer properly.
+        """
+        headers = {"Accept": "*/*", WANTED_CODING.decode(): "identity", "Range": f"bytes={span.start}-{span.stop - 1}"}
+        if etag is not None:
+            headers["If-Range"] = etag
+        async with self.documents.slot():
+            target, response = await self._follow(url, headers)
+            fields = fields_of(response)
+            if response.code >= 400:
+                raise self._bad_status(target, response, fields)
+            try:
+                if fields.get(CODING.decode(), "") not in ("", "identity"):
+                    raise Unranged("The upstream encodes parts that were asked for as they are.")
+                length = None if response.length is UNKNOWN_LENGTH else response.length
+                head = read_head(response.code, fields, length, span=span, size=size, etag=etag)
+            except UpstreamFailure:
+                drop(self.reactor, response)
+                raise
+            try:
+                body = await self._gathered(target, response, Gathering("", len(span)))
+            except TooBig:
+                raise Unranged("The upstream sent more than was asked for.") from None
+            if len(body) != len(span):
+                raise Unranged(f"The upstream sent {len(body)} bytes where {len(span)} were asked for.")
+            return Part(body, head.total, head.etag)
 
     async def close(self) -> None:
         """Close idle connections; those in use end with their requests."""
         await self._pool.closeCachedConnections()
 
-    async def _follow(self, url: str, headers: dict[str, str]) -> tuple[Target, IResponse]:
+    async def _follow(self, url: str, headers: dict[str, str], method: str = "GET") -> tuple[Target, IResponse]:
         """The first answer that is no redirect, each hop checked anew."""
         target = self.rules.check(url)
         for _ in range(_MOST_REDIRECTS + 1):
-            response = await self._send(target, headers)
+            response = await self._send(target, headers, method)
             if response.code not in _REDIRECTS:
                 return target, response
-            location = _fields(response).get("location", "")
+            location = fields_of(response).get("location", "")
             self._whole(target, response)
             target = self.rules.check(join(target.url, location), came_from=target)
         raise Refused("The upstream redirects without end.")
 
-    async def _send(self, target: Target, headers: dict[str, str]) -> IResponse:
+    async def _send(self, target: Target, headers: dict[str, str], method: str) -> IResponse:
         breaker = self.breaker(target.origin)
         breaker.admit()
         sent = {"User-Agent": USER_AGENT, **headers}
         if self.authorization and target.origin == self.rules.index.origin:
             sent["Authorization"] = self.authorization
         try:
-            asking = self._client.get(
-                target.url, headers=sent, allow_redirects=False, unbuffered=True, reactor=self.reactor
+            asking = self._client.request(
+                method, target.url, headers=sent, allow_redirects=False, unbuffered=True, reactor=self.reactor
             )
             asking.addTimeout(self.limits.connect + self.limits.first_byte, self.reactor)
             response = await asking
@@ -191,17 +233,24 @@ class UpstreamClient:
             breaker.abandoned()
             raise
         except Exception as error:
-            failure = _as_failure(error, target)
+            failure = as_failure(error, target)
             if isinstance(failure, Refused):
                 breaker.abandoned()
             else:
                 breaker.failed()
             raise failure from None
         if response.code >= 500 or response.code == 429:
-            breaker.failed(_retry_after(_fields(response)))
+            breaker.failed(retry_after(fields_of(response)))
         else:
             breaker.answered()
         return response
+
+    async def _gathered(self, target: Target, response: IResponse, gathering: Gathering) -> bytes:
+        """A body that is held in memory, and so must come within a time."""
+        receiver = Receiver(self.reactor, gathering.take, self.limits.idle)
+        receiver.done.addTimeout(self.limits.idle * 4, self.reactor)
+        await self._received(target, response, receiver)
+        return gathering.whole()
 
     async def _received(self, target: Target, response: IResponse, receiver: Receiver) -> None:
         response.deliverBody(receiver)
@@ -222,47 +271,12 @@ class UpstreamClient:
     def _whole(self, target: Target, response: IResponse) -> None:
         """An answer whose head says everything."""
         self.breaker(target.origin).succeeded()
-        _drop(self.reactor, response)
+        drop(self.reactor, response)
 
     def _bad_status(self, target: Target, response: IResponse, fields: Mapping[str, str]) -> BadStatus:
-        _drop(self.reactor, response)
+        drop(self.reactor, response)
         return BadStatus(
             f"{target.origin} answered with status {response.code}.",
             status=response.code,
-            retry_after=_retry_after(fields),
+            retry_after=retry_after(fields),
         )
-
-
-def _fields(response: IResponse) -> dict[str, str]:
-    return {
-        name.decode("latin-1").lower(): values[-1].decode("latin-1")
-        for name, values in response.headers.getAllRawHeaders()
-    }
-
-
-def _retry_after(fields: Mapping[str, str]) -> int | None:
-    stated = fields.get("retry-after", "").strip()
-    return min(int(stated), _LONGEST_WAIT) if stated.isascii() and stated.isdigit() and len(stated) < 10 else None
-
-
-def _drop(reactor: Any, response: IResponse) -> None:
-    """Read a body that nobody needs if it is small and there already, else close the connection."""
-    receiver = Receiver(reactor, lambda data: None, 1.0)
-    receiver.done.addErrback(lambda reason: None)
-    response.deliverBody(receiver)
-    if response.length is UNKNOWN_LENGTH or response.length > 64 * 1024:
-        receiver.give_up(Broken("Not needed."))
-
-
-def _as_failure(error: Exception, target: Target) -> UpstreamFailure:
-    """What came out of the agent, as one of ours."""
-    while isinstance(error, (ResponseFailed, ResponseNeverReceived)) and error.reasons:
-        reason: Reason = error.reasons[0]
-        error = reason.value
-    if isinstance(error, UpstreamFailure):
-        return error
-    if isinstance(error, (DeferredTimeout, ConnectError, ConnectTimeout, DNSLookupError)):
-        return Unreachable(f"{target.origin} does not answer.")
-    if isinstance(error, ConnectionClosed):
-        return Broken(f"{target.origin} closed the connection without an answer.")
-    return Broken(f"{target.origin} gave no proper answer ({type(error).__name__}).")

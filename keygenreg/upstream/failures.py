@@ -38,6 +38,13 @@ class Broken(UpstreamFailure):
 
 
 @frozen
+class Unranged(UpstreamFailure):
+    """A part of a file was asked for, and what came is not that part."""
+
+    word: str = "unranged"
+
+
+@frozen
 class TooBig(UpstreamFailure):
     """An answer beyond the operator's bound."""
 

@@ -81,6 +81,10 @@ class Receiver(Protocol):
             self.transport.pauseProducing()
 
     def resume(self) -> None:
+        if self._paused and self._watch is not None:
+            # What was left of the period may be too short for anything to come.
+            self._came = 0
+            self._watch.reset(self._patience)
         self._paused = False
         if self.transport is not None:
             self.transport.resumeProducing()

@@ -9,6 +9,7 @@ from uuid import uuid4
 from attrs import define, field
 
 from tests.mirror.fake_upstream import Answer, FakeUpstream, digest_of
+from tests.mirror.ranged_upstream import Ranged
 
 JSON = "application/vnd.pypi.simple.v1+json"
 
@@ -32,13 +33,13 @@ class FakeProject:
     def page_path(self) -> str:
         return f"/simple/{self.name}/"
 
-    def add(self, version: str, answer: Answer | bytes, **stated: Any) -> str:
+    def add(self, version: str, answer: Answer | Ranged | bytes, **stated: Any) -> str:
         """
         A wheel of a version; its name.
 
         :param stated: what the page says of it instead of the truth; None leaves a member out.
         """
-        answer = answer if isinstance(answer, Answer) else Answer(answer)
+        answer = Answer(answer) if isinstance(answer, bytes) else answer
         filename = f"{self.name.replace('-', '_')}-{version}-py3-none-any.whl"
         path = f"/packages/{self.name}/{filename}"
         self.upstream.put(path, answer)

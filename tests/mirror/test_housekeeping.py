@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 from attrs import evolve
 from prometheus_client import CollectorRegistry
+from twisted.internet.task import Clock
 
 from keygenreg.database.pool import Database
 from keygenreg.engines.pypi.upstream import PypiUpstream
@@ -37,7 +38,7 @@ class TestQuota:
     @pytest.fixture
     def mirrors(self, database: Database, registry: CollectorRegistry) -> Mirrors:
         settings = Upstream(pypi=Pypi(mode="mirror", cache_bytes=1000))
-        made = Mirrors(settings, database, None, None, None, MirrorFigures(registry), lambda: 0)
+        made = Mirrors(settings, database, None, Clock(), None, MirrorFigures(registry), lambda: 0)
         made.of(PypiUpstream())
         return made
 

@@ -93,6 +93,19 @@ class TestReceiver:
         clock.advance(10)
         assert isinstance(outcome[0], Broken)
 
+    def test_a_pause_ends_just_before_a_look(self):
+        """A client that takes little at a time does not make upstream look slow."""
+        clock, receiver, outcome = self.start()
+        for _ in range(20):
+            receiver.pause()
+            clock.advance(9.9)
+            receiver.resume()
+            clock.advance(0.2)
+            receiver.dataReceived(bytes(10))
+        assert not outcome
+        clock.advance(10)
+        assert isinstance(outcome[0], Broken)
+
     def test_an_early_end_is_no_end(self):
         _, receiver, outcome = self.start()
         receiver.connectionLost(Failure(ConnectionResetError()))

@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from twisted.web.http import Request
 from zope.interface import implementer
 
+from keygenreg.storage.threads import DiskThreads
 from keygenreg.web.files.body import Body, Truncated
 from keygenreg.web.files.slices import SLICE, TLS_SLICE
 
@@ -40,6 +41,10 @@ class GrowingBlob:
     def watch(self, changed: Callable[[], None]) -> None:
         """Call ``changed`` whenever ``readable`` or ``broken`` has changed, until :meth:`close`."""
         raise NotImplementedError
+
+    def body(self, parts: Iterable[bytes | range], disk: DiskThreads | None) -> Body:
+        """Where the bytes of ``parts`` are read from; closing it closes the blob."""
+        return Body(parts, self.fileno(), self.close, disk)
 
 
 @implementer(IPushProducer)
@@ -143,6 +148,6 @@ class GrowingPusher:
 
 def send_growing(request: Request, parts: Iterable[bytes | range], blob: GrowingBlob) -> None:
     """Send ``parts`` of ``blob`` as the body of ``request``, whose head is set, and finish it; closes the blob."""
-    body = Body(parts, blob.fileno(), blob.close, request.channel.site.disk)
+    body = blob.body(parts, request.channel.site.disk)
     transport = request.channel.transport
     GrowingPusher(request, body, blob, TLS_SLICE if ISSLTransport.providedBy(transport) else SLICE).start()
