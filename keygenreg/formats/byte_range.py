@@ -8,6 +8,8 @@ MAX_RANGES = 16
 """Default bound on the spans of one request; more are answered with the whole representation."""
 
 _SPEC = re.compile(r"(\d*)-(\d*)\Z", re.ASCII)
+#: What most clients send.
+_PLAIN = re.compile(r"bytes=(\d{1,19})-(\d{1,19})\Z", re.ASCII)
 _MAX_DIGITS = 19
 _MAX_OVERLAPS = 2
 
@@ -30,6 +32,10 @@ def parse_ranges(header: str, size: int, *, max_ranges: int = MAX_RANGES) -> lis
 
     Source: RFC 9110, sections 14.1.1, 14.1.2 and 14.2.
     """
+    if plain := _PLAIN.match(header):
+        first, end = int(plain[1]), min(int(plain[2]) + 1, size)
+        if first < end:
+            return [range(first, end)]
     unit, equals, specs = header.partition("=")
     if not equals or unit.strip(" \t").lower() != "bytes":
         return None

@@ -32,9 +32,13 @@ def taken_apart(head: bytes) -> tuple[bytes, dict[str, str]]:
     A whole head without its varying fields, and those, by the names in :data:`VARYING`. Where there are two of one
     name, all stay where they are.
     """
-    lines = _LINE.findall(head)
-    if not lines:
+    first = _LINE.search(head)
+    if first is None:
         return head, NOTHING
+    start, end = first.span()
+    if _LINE.search(head, end) is None:
+        return head[:start] + head[end:], {_NAMES[first[1].lower()]: first[2].decode("ascii")}
+    lines = _LINE.findall(head)
     fields = {_NAMES[name.lower()]: value.decode("ascii") for name, value in lines}
     if len(fields) < len(lines):
         return head, NOTHING
