@@ -65,12 +65,14 @@ class OpenFile:
 
     :ivar digest: what its bytes are known by, as the adapter's files tell it; stored ones by SHA-256.
     :ivar modified: when we got it, in Unix seconds; None while it arrives.
+    :ivar until: until then it may be sent again without looking, in Unix seconds; 0: not at all.
     """
 
     blob: ReadableBlob | GrowingBlob | AnnouncedBlob | PassedBlob
     digest: str
     content_type: str
     modified: float | None = None
+    until: float = 0.0
 
 
 @lru_cache(maxsize=1024)

@@ -102,7 +102,8 @@ class Files:
             _log.warn("Blob {digest} of the mirror is missing; it is fetched again", digest=row["blob_sha256"])
             return None
         self.figures.answered(key.engine, "file", "hit")
-        return OpenFile(blob, row["blob_sha256"], row["content_type"], row["stored"].timestamp())
+        until = min(row["fresh_until"].timestamp(), (int(self.now() / REMEMBERED) + 1) * REMEMBERED)
+        return OpenFile(blob, row["blob_sha256"], row["content_type"], row["stored"].timestamp(), until)
 
     async def _kept(
         self, policy: Policy, key: FileKey, digest: str | None, remember: Remember | None
