@@ -8,25 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from operator import itemgetter
 from typing import Any
 
+import orjson
 from attrs import define, field, frozen
 
 from keygenreg.caches.bounded import BoundedCache
 from keygenreg.engines.npm import documents, paths
 from keygenreg.engines.npm.versions import package_version
 
-#: The columns of :data:`~keygenreg.engines.npm.queries.VERSIONS` that an entry is made from.
-MADE_FROM = (
-    "release_version", "release_tag", "release_status", "channel", "created", "checksum", "metadata", "sha512",
-    "sha256", "sha1", "release_metadata", "package_metadata", "content", "facts",
-)  # fmt: skip
-_key_of = itemgetter(*MADE_FROM)
 # After so many rows others may have their turn.
 _STRIDE = 16
-# What a text takes beside its characters, in bytes.
-_TEXT = 56
+# What an entry's parts take beside their characters, in bytes.
+_PARTS = 400
 
 
 @frozen
@@ -37,13 +31,18 @@ class Place:
     base: str
     media_type: str
 
+    @property
+    def text(self) -> str:
+        """As JSON, so that nobody can say where another text ends and this begins."""
+        return orjson.dumps([self.package, self.base, self.media_type]).decode()
+
 
 @define
 class Entries:
     """:param limit: bytes of what is kept."""
 
     limit: int
-    _kept: BoundedCache[tuple, tuple[documents.Entry | None]] = field(init=False)
+    _kept: BoundedCache[str, tuple[documents.Entry | None]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._kept = BoundedCache(self.limit)
@@ -57,21 +56,17 @@ class Entries:
 
         :return: to be run to its end, see :mod:`keygenreg.web.turns`.
         """
-        get, tarball_url = self._kept.get, paths.tarball_urls(place.base, place.package)
+        get, behind = self._kept.get, place.text
+        tarball_url = paths.tarball_urls(place.base, place.package)
         for number, row in enumerate(rows, 1):
-            key = (place, _key_of(row))
+            key = row["of_version"] + behind
             kept = get(key)
             if kept is None:
-                version = package_version(row, place.package, tarball_url)
+                version = package_version(row["of_version"], place.package, tarball_url)
                 kept = (None if version is None else documents.entry(version, place.media_type),)
-                self._kept.put(key, kept, _size(key, *kept))
+                self._kept.put(key, kept, _PARTS + len(key) + (len(kept[0].text) if kept[0] is not None else 0))
             (entry,) = kept
             if entry is not None:
                 found.setdefault(entry.version, (entry, row["updated"]))
             if not number % _STRIDE:
                 yield
-
-
-def _size(key: tuple, entry: documents.Entry | None) -> int:
-    of_row = sum(len(value) + _TEXT for value in key[1] if value is not None)
-    return of_row + (0 if entry is None else len(entry.text) + 3 * _TEXT)

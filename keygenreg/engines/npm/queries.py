@@ -24,16 +24,31 @@ _MANIFEST = """manifests m WHERE m.artifact_id = a.id AND m.content_path IN ('pa
 _TARBALLS = """a.package_id = %(package)s AND a.status = 'UPLOADED'
     ORDER BY a.version_key DESC, a.created, a.ordinal"""
 
-# Times and documents as text: most rows are those of an entry that is made already (entries.py), and need not be turned
-# into values.
+# What an entry of a package's document is made from.
+_OF_VERSION = {
+    "release_version": "a.release_version",
+    "release_tag": "a.release_tag",
+    "release_status": "a.release_status",
+    "channel": "a.channel",
+    "created": "a.created",
+    "checksum": "a.checksum",
+    "metadata": "a.metadata",
+    "release_metadata": "a.release_metadata",
+    "package_metadata": "p.metadata",
+    "sha512": "b.sha512",
+    "sha256": "b.sha256",
+    "sha1": "b.sha1",
+    "content": "manifest.content",
+    "facts": "manifest.metadata",
+}
+OF_VERSION = tuple(_OF_VERSION)
+"""The names of what ``of_version`` of :data:`VERSIONS` lists, as JSON."""
+
+# One text for each row: most are those of entries that are made already (entries.py), and need not become values.
 VERSIONS = Query(
     "versions of a package",
-    f"""SELECT a.release_version, a.release_tag, a.release_status, a.channel, a.permitted, a.created::text AS created,
-        a.updated, a.checksum, a.metadata::text AS metadata, b.sha512, b.sha256, b.sha1,
-        r.metadata::text AS release_metadata, p.metadata::text AS package_metadata, manifest.content,
-        manifest.metadata::text AS facts
+    f"""SELECT a.permitted, a.updated, json_build_array({", ".join(_OF_VERSION.values())})::text AS of_version
     FROM visible_artifacts a
-    JOIN releases r ON r.id = a.release_id
     JOIN packages p ON p.id = a.package_id
     LEFT JOIN blobs b ON b.sha256 = a.blob_sha256
     CROSS JOIN LATERAL (SELECT m.content, m.metadata FROM {_MANIFEST}) manifest

@@ -10,6 +10,7 @@ import orjson
 from attrs import frozen
 
 from keygenreg.domain.checksum import base64_of, infer
+from keygenreg.engines.npm.queries import OF_VERSION
 
 LATEST = "latest"
 
@@ -49,22 +50,21 @@ def tagged(row: Mapping[str, Any]) -> Tagged:
     return Tagged(row["release_version"], row["channel"] == "stable", row["release_tag"] or None)
 
 
-def package_version(
-    row: Mapping[str, Any], name: str, tarball_url: Callable[[str], str]
-) -> PackageVersion | None:
+def package_version(of_version: str, name: str, tarball_url: Callable[[str], str]) -> PackageVersion | None:
     """
-    The version in a row of :data:`~keygenreg.engines.npm.queries.VERSIONS`; None for an imported manifest that is no
-    JSON object.
+    The version in a row; None for an imported manifest that is no JSON object.
 
+    :param of_version: of the query :data:`~keygenreg.engines.npm.queries.VERSIONS`.
     :param tarball_url: the absolute URL of a version's file.
     """
+    row = dict(zip(OF_VERSION, orjson.loads(of_version), strict=True))
     version = row["release_version"]
     package = _object(row["content"])
     if package is None:
         return None
-    facts = orjson.loads(row["facts"])
     manifest = package | {"name": name, "version": version, "_id": f"{name}@{version}"}
-    manifest["dist"] = _dist(row, facts, tarball_url(version))
+    manifest["dist"] = _dist(row, tarball_url(version))
+    facts = row["facts"]
     if facts.get("has_install_script") is True:
         manifest["hasInstallScript"] = True
     if facts.get("has_shrinkwrap") is True:
@@ -84,7 +84,7 @@ def _object(content: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _dist(row: Mapping[str, Any], facts: Mapping[str, Any], url: str) -> dict[str, Any]:
+def _dist(row: Mapping[str, Any], url: str) -> dict[str, Any]:
     """What we computed of the bytes; for bytes that we do not hold, what the vendor stated (engines.md 1.12)."""
     dist: dict[str, Any] = {"tarball": url}
     stated = infer(row["checksum"])
@@ -98,8 +98,8 @@ def _dist(row: Mapping[str, Any], facts: Mapping[str, Any], url: str) -> dict[st
     elif stated is not None and stated.encoding == "hex" and stated.algorithm == "sha1":
         dist["shasum"] = stated.hex
     for member, fact in (("fileCount", "file_count"), ("unpackedSize", "unpacked_size")):
-        if isinstance(facts.get(fact), int):
-            dist[member] = facts[fact]
+        if isinstance(row["facts"].get(fact), int):
+            dist[member] = row["facts"][fact]
     return dist
 
 
@@ -108,8 +108,7 @@ def deprecation(row: Mapping[str, Any]) -> str | None:
     Why a version should not be used: ``deprecated`` of the vendor's metadata, that of the artifact before that of the
     release, before that of the package; else that the release is withdrawn.
     """
-    for column in ("metadata", "release_metadata", "package_metadata"):
-        metadata = orjson.loads(row[column])
+    for metadata in (row["metadata"], row["release_metadata"], row["package_metadata"]):
         if "deprecated" in metadata:
             reason = metadata["deprecated"]
             return reason if isinstance(reason, str) else _DEPRECATED if reason else None

@@ -7,10 +7,11 @@ everything that it is made from, so nothing has to be known about what may chang
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from operator import itemgetter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
+import orjson
 from attrs import define, field, frozen
 from packaging.version import Version
 
@@ -19,24 +20,19 @@ from keygenreg.engines.pypi import simple_html, simple_json
 from keygenreg.engines.pypi.files import project_file
 from keygenreg.web.links import artifact_url
 
-#: The columns of :data:`~keygenreg.engines.pypi.queries.FILES` that an entry is made from.
-MADE_FROM = (
-    "id", "filename", "checksum", "metadata", "created", "release_status", "size", "sha256", "sha512", "sha1", "md5",
-    "release_metadata", "requires_python", "core_digest",
-)  # fmt: skip
-_key_of = itemgetter(*MADE_FROM)
 # After so many rows others may have their turn.
 _STRIDE = 16
-# What a text takes beside its characters, in bytes.
-_TEXT = 56
+# What an entry's parts take beside their characters, in bytes.
+_PARTS = 300
 
 
 @frozen
 class Entry:
-    """``text`` is the entry; ``digest`` tells different texts apart."""
+    """``text`` is the entry; ``digest`` tells different texts apart; ``spelled`` is the version as text."""
 
     filename: str
     version: Version
+    spelled: str
     text: bytes
     digest: bytes
 
@@ -50,13 +46,18 @@ class Place:
     account: str
     is_json: bool
 
+    @property
+    def text(self) -> str:
+        """As JSON, so that nobody can say where another text ends and this begins."""
+        return orjson.dumps([self.project, self.base_url, self.account, self.is_json]).decode()
+
 
 @define
 class Entries:
     """:param limit: bytes of what is kept."""
 
     limit: int
-    _kept: BoundedCache[tuple, tuple[Entry | None]] = field(init=False)
+    _kept: BoundedCache[str, tuple[Entry | None]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._kept = BoundedCache(self.limit)
@@ -68,13 +69,13 @@ class Entries:
 
         :return: to be run to its end, see :mod:`keygenreg.web.turns`.
         """
-        get = self._kept.get
+        get, behind = self._kept.get, place.text
         for number, row in enumerate(rows, 1):
-            key = (place, _key_of(row))
+            key = row["of_file"] + behind
             kept = get(key)
             if kept is None:
-                kept = (_made(row, place),)
-                self._kept.put(key, kept, _size(key, *kept))
+                kept = (_made(row["of_file"], place),)
+                self._kept.put(key, kept, _PARTS + len(key) + (len(kept[0].text) if kept[0] is not None else 0))
             (entry,) = kept
             if entry is not None:
                 found.setdefault(entry.filename, entry)
@@ -82,18 +83,18 @@ class Entries:
                 yield
 
 
-def _made(row: dict[str, Any], place: Place) -> Entry | None:
-    file = project_file(row, place.project, lambda row: _url(row, place))
+def _made(of_file: str, place: Place) -> Entry | None:
+    file = project_file(of_file, place.project, partial(artifact_url, place.base_url, place.account))
     if file is None:
         return None
     text = simple_json.entry(file) if place.is_json else simple_html.entry(file)
-    return Entry(file.filename, file.version, text, hashlib.blake2b(text, digest_size=16).digest())
+    digest = hashlib.blake2b(text, digest_size=16).digest()
+    return Entry(file.filename, file.version, str(file.version), text, digest)
 
 
-def _url(row: dict[str, Any], place: Place) -> str:
-    return artifact_url(place.base_url, place.account, row["id"], row["filename"])
-
-
-def _size(key: tuple, entry: Entry | None) -> int:
-    of_row = sum(len(value) + _TEXT for value in key[1] if isinstance(value, str))
-    return of_row + (0 if entry is None else len(entry.text) + 2 * _TEXT)
+def spelled_versions(entries: Sequence[Entry]) -> list[str]:
+    """:attr:`Project.versions <keygenreg.engines.pypi.project.Project.versions>` of files that are entries, as text."""
+    found: dict[Version, str] = {}
+    for entry in reversed(entries):
+        found.setdefault(entry.version, entry.spelled)
+    return [found[version] for version in sorted(found)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -130,14 +130,9 @@ class Project:
 
     @property
     def versions(self) -> tuple[Version, ...]:
-        """Distinct versions of the offered files, lowest first."""
-        return distinct([file.version for file in self.offered])
-
-
-def distinct(versions: Sequence[Version]) -> tuple[Version, ...]:
-    """Versions of files, each once, lowest first; of equal ones, which may be spelt differently, the last counts."""
-    # Files mostly come highest first, so that there is little left to sort.
-    return tuple(sorted(dict.fromkeys(reversed(versions))))
+        """Distinct versions of the offered files, lowest first; of equal ones, spelt differently, the last file's."""
+        # Files mostly come highest first, so that there is little left to sort.
+        return tuple(sorted(dict.fromkeys(file.version for file in reversed(self.offered))))
 
 
 @lru_cache(maxsize=1024)

@@ -27,17 +27,31 @@ CLAIMED = Query(
     unscoped="a claim counts for everybody, whatever they may see (decision 17)",
 )
 
-# Times, ids and documents as text: most rows are those of an entry that is made already (entries.py), and need not be
-# turned into values.
+# What an entry of a page is made from.
+_OF_FILE = {
+    "id": "a.id",
+    "filename": "a.filename",
+    "checksum": "a.checksum",
+    "metadata": "a.metadata",
+    "created": "a.created",
+    "release_status": "a.release_status",
+    "release_metadata": "a.release_metadata",
+    "size": "coalesce(b.size, a.content_length, a.filesize, 0)",
+    "sha256": "b.sha256",
+    "sha512": "b.sha512",
+    "sha1": "b.sha1",
+    "md5": "b.md5",
+    "requires_python": "m.metadata ->> 'requires_python'",
+    "core_digest": "CASE WHEN m.content_path = 'METADATA' THEN m.content_digest END",
+}
+OF_FILE = tuple(_OF_FILE)
+"""The names of what ``of_file`` of :data:`FILES` lists, as JSON."""
+
+# One text for each row: most are those of entries that are made already (entries.py), and need not become values.
 FILES = Query(
     "files of a project",
-    """SELECT a.permitted, a.updated, a.id::text AS id, a.filename, a.checksum, a.metadata::text AS metadata,
-        a.created::text AS created, a.release_status, coalesce(b.size, a.content_length, a.filesize, 0) AS size,
-        b.sha256, b.sha512, b.sha1, b.md5, r.metadata::text AS release_metadata,
-        m.metadata ->> 'requires_python' AS requires_python,
-        CASE WHEN m.content_path = 'METADATA' THEN m.content_digest END AS core_digest
+    f"""SELECT a.permitted, a.updated, json_build_array({", ".join(_OF_FILE.values())})::text AS of_file
     FROM visible_artifacts a
-    JOIN releases r ON r.id = a.release_id
     LEFT JOIN blobs b ON b.sha256 = a.blob_sha256
     LEFT JOIN LATERAL (
         SELECT content_path, content_digest, metadata FROM manifests

@@ -9,9 +9,9 @@ from typing import Any
 from attrs import frozen
 
 from keygenreg.engines.pypi import simple_html, simple_json
-from keygenreg.engines.pypi.entries import Entry
+from keygenreg.engines.pypi.entries import Entry, spelled_versions
 from keygenreg.engines.pypi.negotiation import Representation
-from keygenreg.engines.pypi.project import Project, ProjectLink, distinct
+from keygenreg.engines.pypi.project import Project, ProjectLink
 
 
 @frozen
@@ -50,7 +50,7 @@ def project_page(
         entries = ()
     texts = [entry.text for entry in entries]
     if representation.is_json:
-        versions = distinct([entry.version for entry in entries])
+        versions = spelled_versions(entries)
         body = simple_json.with_entries(project, versions, texts)
         bare = simple_json.with_entries(project, versions, ())
     else:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from packaging.version import Version
 
 from keygenreg.engines.pypi.project import Project, ProjectFile, ProjectLink
 
@@ -30,10 +29,11 @@ def project_list(projects: Iterable[ProjectLink]) -> bytes:
 def project_detail(project: Project) -> bytes:
     """One project's files, in the order given."""
     sized = all(file.size is not None for file in project.offered)
-    return _detail(project, project.versions, [_file(file) for file in project.offered], sized=sized)
+    versions = list(map(str, project.versions))
+    return _detail(project, versions, [_file(file) for file in project.offered], sized=sized)
 
 
-def with_entries(project: Project, versions: Iterable[Version], entries: Iterable[bytes]) -> bytes:
+def with_entries(project: Project, versions: list[str], entries: Iterable[bytes]) -> bytes:
     """
     The same of a project whose files are given as :func:`entry` made them.
 
@@ -47,7 +47,7 @@ def entry(file: ProjectFile) -> bytes:
     return orjson.dumps(_file(file))
 
 
-def _detail(project: Project, versions: Iterable[Version], files: list[Any], *, sized: bool) -> bytes:
+def _detail(project: Project, versions: list[str], files: list[Any], *, sized: bool) -> bytes:
     status = {"status": project.status.status}
     if project.status.reason:
         status["reason"] = project.status.reason
@@ -56,7 +56,7 @@ def _detail(project: Project, versions: Iterable[Version], files: list[Any], *, 
             "meta": {"api-version": API_VERSION if sized else _WITHOUT_SIZES},
             "name": project.name,
             "project-status": status,
-            "versions": list(map(str, versions)),
+            "versions": versions,
             "files": files,
         }
     )
