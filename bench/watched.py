@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import traceback
+from collections import Counter
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -27,6 +28,7 @@ TICK = 0.02
 LATE = 0.03
 _LOOK = 0.01
 _DEPTH = 14
+_MOST_KINDS = 20
 
 
 @define(eq=False)
@@ -43,6 +45,7 @@ class Watch:
     _asleep: float = field(init=False, default=0.0)
     _collecting: float = field(init=False, default=0.0)
     _collected: float = field(init=False, default=0.0)
+    _kinds: Counter[str] = field(init=False, factory=Counter)
     _ticks: int = field(init=False, default=0)
     _seen: list[list[str]] = field(init=False, factory=list)
 
@@ -87,14 +90,20 @@ class Watch:
         self._wait()
 
     def _collector(self, phase: str, about: dict[str, int]) -> None:
-        now = time.thread_time()
         if phase == "start":
-            self._collecting = now
+            # Looking takes long, and is no part of what is measured.
+            self._kinds = self._alive() if about["generation"] else Counter()
+            self._collecting = time.thread_time()
             return
-        took = now - self._collecting
+        took = time.thread_time() - self._collecting
         self._collected += took
         if took > LATE / 3:
-            self._say(at=time.time(), generation=about["generation"], garbage_took=took)
+            freed = self._kinds - self._alive()
+            self._say(at=time.time(), garbage_took=took, **about, freed=dict(freed.most_common(_MOST_KINDS)))
+
+    def _alive(self) -> Counter[str]:
+        """What there is of each kind; nothing without stacks."""
+        return Counter(type(each).__qualname__ for each in gc.get_objects()) if self.stacks else Counter()
 
     def _look(self, thread: int) -> None:
         while True:

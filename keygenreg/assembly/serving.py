@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from typing import Any
 
 from attrs import define, field
@@ -10,6 +9,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 
 from keygenreg.assembly.database import connect, listen_for_changes
+from keygenreg.assembly.garbage import Garbage
 from keygenreg.assembly.listening import adopt
 from keygenreg.assembly.quick_polling import quicken
 from keygenreg.assembly.tls import tls_files
@@ -38,6 +38,7 @@ class Serving:
     generations: int | None = None
     tickets: bytes | None = field(default=None, repr=False)
     _process: WebProcess | None = field(default=None, init=False)
+    _garbage: Garbage | None = field(default=None, init=False)
     _port: IListeningPort | None = field(default=None, init=False)
 
     def start(self, descriptor: int, family: int) -> None:
@@ -62,9 +63,8 @@ class Serving:
                 handshake_seconds=self.settings.limits.head_seconds,
                 tickets=self.tickets,
             )
-        # What is loaded now stays: to look through all of it for garbage again and again would hold up the reactor for
-        # tens of milliseconds each time.
-        gc.freeze()
+        self._garbage = Garbage(self.reactor, self._process.site.channels)
+        self._garbage.start()
 
     def figures(self) -> bytes:
         """What is counted here, as :meth:`keygenreg.assembly.telemetry.Telemetry.figures`; once started."""
@@ -96,6 +96,8 @@ class Serving:
         await self._stop_listening()
         if self._process is None:
             return
+        if self._garbage is not None:
+            self._garbage.stop()
         site = self._process.site
         site.drain()
         await self._connections_ended()
