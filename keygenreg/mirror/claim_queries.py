@@ -42,6 +42,12 @@ NOT_ASKED = Query(
     WHERE account_id = %(account)s AND engine = %(engine)s AND name = %(name)s""",
     unscoped=_OURS,
 )
+POSTPONED = Query(
+    "claimed name that upstream does not tell of",
+    """UPDATE claims_upstream SET due = now() + make_interval(secs => %(pause)s)
+    WHERE account_id = %(account)s AND engine = %(engine)s AND name = %(name)s""",
+    unscoped=_OURS,
+)
 MOVED = Query(
     "claimed names whose upstream was another one",
     f"UPDATE claims_upstream SET due = now() WHERE {_OF_GROUP} AND upstream <> %(upstream)s AND due > now()",

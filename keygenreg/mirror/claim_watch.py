@@ -25,7 +25,7 @@ from keygenreg.mirror import claim_queries as queries
 from keygenreg.mirror.mirror import Mirror
 from keygenreg.mirror.policy import Policy
 from keygenreg.telemetry.mirror_figures import MirrorFigures
-from keygenreg.upstream.failures import UpstreamFailure
+from keygenreg.upstream.failures import BadStatus, UpstreamFailure
 from keygenreg.upstream_settings import Upstream
 
 _log = Logger()
@@ -38,6 +38,8 @@ DAY = 86400.0
 """Seconds after which a name is asked for again."""
 LEASE = 900.0
 """Seconds after which a name is asked for again whose asking did not come to an end."""
+FIRST_REST, LAST_REST = 60.0, 3600.0
+"""Seconds for which an upstream that fails is not asked, at first and after several times."""
 #: Names as protocols have them. Packages may be called anything here; what is no name exists nowhere else.
 _NAME = re.compile(r"(@[A-Za-z0-9~_-][A-Za-z0-9._~-]*/)?[A-Za-z0-9~_-][A-Za-z0-9._~-]*", re.ASCII)
 
@@ -58,6 +60,14 @@ class _Group:
         return {"engine": engine, "only": self.only, "but": list(self.but)}
 
 
+@frozen
+class _Rest:
+    """Since an upstream failed: until when it is left alone, and for how many seconds that was."""
+
+    until: float
+    seconds: float
+
+
 @define(eq=False)
 class ClaimWatch:
     """
@@ -70,6 +80,7 @@ class ClaimWatch:
     figures: MirrorFigures
     reactor: Any
     _begun: set[str] = field(factory=set, init=False)
+    _rests: dict[tuple[str, UUID | None], _Rest] = field(factory=dict, init=False)
     _loop: LoopingCall = field(init=False)
     _looking: Deferred[Any] | None = field(default=None, init=False)
     _asking: Deferred[Any] | None = field(default=None, init=False)
@@ -98,7 +109,7 @@ class ClaimWatch:
             if engine not in self._begun:
                 await self._begin(engine, groups)
             for group in groups:
-                while left and group.asks and await self._next(mirror, group):
+                while left and group.asks and not self._rests_now(engine, group) and await self._next(mirror, group):
                     left -= 1
         counts = {row["engine"]: row["names"] for row in await self.database.rows(queries.COLLIDING)}
         for engine in self.mirrors:
@@ -120,7 +131,7 @@ class ClaimWatch:
         self._begun.add(engine)
 
     async def _next(self, mirror: Mirror, group: _Group) -> bool:
-        """Ask for one name; False when none is due, or upstream does not tell, so that others need not be tried now."""
+        """Ask for one name that is due; False when none is."""
         engine, policy = mirror.adapter.engine, group.policy
 
         async def take(transaction: Transaction) -> dict[str, Any] | None:
@@ -137,17 +148,32 @@ class ClaimWatch:
         try:
             exists = await mirror.exists(policy, name)
         except UpstreamFailure as failure:
-            self.figures.failed(engine, failure.word)
-            _log.info(
-                "Whether {engine} {name!r} exists at {upstream} is asked later: {why}",
-                engine=engine, name=name, upstream=policy.upstream, why=failure.detail,
-            )  # fmt: skip
-            return False
+            await self._failed(group, place, failure)
+            return True
+        self._rests.pop((engine, group.only), None)
         await self._write(queries.ANSWERED, upstream=policy.upstream, exists=exists, pause=DAY, **place)
         known = row["since"] is not None and row["upstream"] == policy.upstream
         if exists != known:
             self._tell(engine, name, row["slug"], policy, exists=exists)
         return True
+
+    def _rests_now(self, engine: str, group: _Group) -> bool:
+        rest = self._rests.get((engine, group.only))
+        return rest is not None and self.reactor.seconds() < rest.until
+
+    async def _failed(self, group: _Group, place: dict[str, Any], failure: UpstreamFailure) -> None:
+        """What was known of the name stays."""
+        self.figures.failed(place["engine"], failure.word)
+        _log.info(
+            "Whether {engine} {name!r} exists at {upstream} is asked later: {why}",
+            upstream=group.policy.upstream, why=failure.detail, **place,
+        )  # fmt: skip
+        if isinstance(failure, BadStatus) and failure.status < 500 and failure.status != 429:
+            await self._write(queries.POSTPONED, pause=DAY, **place)  # it is about this name, and will be so
+            return
+        before = self._rests.get((place["engine"], group.only))
+        seconds = FIRST_REST if before is None else min(2 * before.seconds, LAST_REST)
+        self._rests[place["engine"], group.only] = _Rest(self.reactor.seconds() + seconds, seconds)
 
     @staticmethod
     def _tell(engine: str, name: str, account: str, policy: Policy, *, exists: bool) -> None:

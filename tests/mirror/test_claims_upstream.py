@@ -35,6 +35,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory, upstream: FakeUpstream) -> 
         "redirecting": {"pypi": {"mode": "redirect"}},
         "denying": {"pypi": {"mode": "deny"}},
         "trusting": {"pypi": {"warn_of_claims": False}},
+        "failing": {"pypi": {}},
     }
     env |= {"KEYGENREG_UPSTREAM_ACCOUNTS": json.dumps(accounts), "KEYGENREG_OPERATOR_PORT": str(OPERATOR)}
     running = Daemon(tmp_path_factory.mktemp("claims") / "data", "--mode", "multiplayer", "--workers", "2", env=env)
@@ -191,16 +192,24 @@ def test_names_that_upstream_is_never_told(
     assert known(account, secret.name) == (False, False)
 
 
-def test_an_upstream_that_is_away_delays_nobody(daemon: Daemon, account: Account, claim, project: FakeProject):
-    """A package is made all the same, and what was known of it stays."""
+@pytest.mark.parametrize("status", [403, 500])
+def test_an_upstream_that_does_not_tell(
+    daemon: Daemon, account: Account, claim, become, project: FakeProject, status: int
+):
+    """A package is made all the same, and what was known of it stays. Other accounts' upstreams are still asked."""
+    if status == 500:
+        become("failing")
     project.publish()
     claim(project.name)
     eventually(lambda: known(account, project.name) == (True, True))
-    project.upstream.put(project.page_path, Answer(b"", 500))
+    project.upstream.put(project.page_path, Answer(b"", status))
     ask_again(account, project.name)
     eventually(lambda: "is asked later" in told(daemon, project.name)[-1])
     assert known(account, project.name) == (False, True)
-    assert account.admin.get(f"/packages/{project.name}").status == 200
+    ((minutes,),) = account.sql(
+        "SELECT extract(epoch FROM due - now())::float8 / 60 FROM claims_upstream WHERE account_id = %s", account.id
+    )
+    assert minutes > (5 if status == 500 else 60)
 
 
 def metrics() -> str:
