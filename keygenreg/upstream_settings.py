@@ -47,6 +47,7 @@ class Words:
 
 
 GLOBS = Words('a list of names where * stands for any text, such as ["acme-*"]', r"[A-Za-z0-9@/._*?-]{1,255}")
+CODES = Words('a list of codes of entitlements, such as ["UPSTREAM"]', r"[^\s,](?:[^,]{0,253}[^\s,])?")
 HOSTS = Words('a list of hosts with or without port, such as ["files.example.com"]', r"[a-z0-9.\[\]:-]{1,255}")
 
 
@@ -131,9 +132,15 @@ class Mirrored:
         "Value of the Authorization header for the upstream's own origin, such as `Bearer TOKEN`. Empty: none.",
     )
     anonymous: bool = setting(Flag(), False, "Mirror for callers without credentials too.")
+    entitlements: tuple[str, ...] = setting(
+        CODES, (), "Pass through for licenses with all of these entitlements only, by code. Empty: for all."
+    )
     allow: tuple[str, ...] = setting(GLOBS, (), "Only these names are looked up. Empty: all.")
     deny: tuple[str, ...] = setting(GLOBS, (), "Names that are refused with 403.")
     reserved: tuple[str, ...] = setting(GLOBS, (), "Names that are never looked up, whether they exist here or not.")
+    warn_of_claims: bool = setting(
+        Flag(), True, "Ask upstream, unless the mode is deny, whether it has names that are claimed here; warn if so."
+    )
     cooldown_days: float = setting(
         Number("days", 0, 3650), 0.0, "Hide files that upstream has had for less time. 0: show all."
     )

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from attrs import define, field
 
-from keygenreg.domain.account import Account
+from keygenreg.access.entitled import asks_licenses, entitled
 from keygenreg.domain.failures import NotFound
 from keygenreg.domain.grant import Grant
 from keygenreg.formats.byte_range import content_range
@@ -34,7 +34,7 @@ _UNVERIFIED = "private, no-transform, no-store"
 class Mirror:
     """
     Call :meth:`policy`, then its ``judge(name)`` and ``admit(grant)``, for a name that is not carried here; then
-    :meth:`document` or :meth:`reply`. Claims are looked at again by both.
+    :meth:`document` or :meth:`reply`. Claims and the caller are looked at again by both.
     """
 
     adapter: Adapter
@@ -43,26 +43,61 @@ class Mirror:
     _settings: Upstream
     _policies: dict[tuple[UUID, str], Policy] = field(factory=dict, init=False)
 
-    def policy(self, account: Account) -> Policy:
-        """What the operator allows an account."""
-        return self.policy_for(account.id, account.slug)
+    async def policy(self, grant: Grant, remember: Remember | None = None) -> Policy:
+        """
+        What the operator allows a caller: what the account may have, or nothing where the bearer lacks the entitlements
+        that are asked for.
+
+        :param remember: as for :meth:`reply`; without it the database is asked each time.
+        """
+        policy = self.policy_for(grant.account.id, grant.account.slug)
+        if not policy.entitlements or policy.mode == "deny" or not asks_licenses(grant):
+            return policy
+
+        async def look() -> dict[str, bool]:
+            return await entitled(self.documents.database, grant, policy.entitlements)
+
+        # Entitlements of licenses are part of the view that this is remembered by; codes are of the catalogue.
+        row = await (look() if remember is None else remember(("entitled", policy.entitlements), look))
+        return policy if row["entitled"] else policy.withheld()
+
+    @property
+    def common_policy(self) -> Policy:
+        """What the operator allows accounts that have no settings of their own."""
+        return policy_of(self._settings, self.adapter)
+
+    async def exists(self, policy: Policy, name: str) -> bool:
+        """
+        Whether upstream has a name, of which nothing is kept. The caller has asked the policy already.
+
+        :param name: normalised. :raises UpstreamFailure: it does not tell.
+        """
+        url, accept = self.adapter.url(policy.upstream, name, ""), self.adapter.accept("")
+        return await self.documents.clients.of(policy).exists(url, accept=accept)
 
     def policy_for(self, account: UUID, slug: str) -> Policy:
+        """What the operator allows an account."""
         found = self._policies.get((account, slug))
         if found is None:
             # Most accounts have the same one; equal policies share their upstream's client.
             found = self._policies[account, slug] = policy_of(self._settings, self.adapter, slug, str(account))
         return found
 
-    async def document(self, grant: Grant, name: str, variant: str = "") -> MirroredDocument:
+    async def document(
+        self, grant: Grant, name: str, variant: str = "", *, remember: Remember | None = None
+    ) -> MirroredDocument:
         """
         What upstream says of a name; for modes that mirror.
 
-        :param name: as the client spells it.
+        :param name: as the client spells it. :param remember: as for :meth:`reply`.
         :raises Failure: as the policy and :meth:`Documents.get` do.
         """
-        policy, name = self._admitted(grant, name)
-        return await self.documents.get(policy, grant.account.id, name, variant)
+        policy, name = await self._admitted(grant, name, remember)
+        found = await self.documents.get(policy, grant.account.id, name, variant)
+        if found.stale:
+            age = self.documents.now() - found.fetched
+            self.documents.figures.served_stale(policy.rules.index.origin, age)
+        return found
 
     def warnings(self, document: MirroredDocument) -> Headers:
         """Header fields that tell of a document past its time (RFC 9111, 5.1; RFC 7234, 5.5)."""
@@ -83,8 +118,8 @@ class Mirror:
         asked: Asked | None = None,
         remember: Remember | None = None,
     ) -> OpenFile:
-        """A file to be read by the caller, who closes its blob. Parameters as for :meth:`reply`."""
-        policy, name = self._admitted(grant, name)
+        """A file to be read by the caller, who closes its blob. Parameters as for :meth:`reply` and the files."""
+        policy, name = await self._admitted(grant, name, remember)
         place = FileKey(grant.account.id, self.adapter.engine, name, variant, key)
         return await self.files.open(policy, place, digest, fetch=fetch, asked=asked, remember=remember)
 
@@ -100,6 +135,7 @@ class Mirror:
         head: bool = False,
         header: Callable[[str], str | None] | None = None,
         remember: Remember | None = None,
+        keep: Callable[..., None] | None = None,
     ) -> Reply | BlobReply:
         """
         A file of upstream's as the answer: the edge applies ranges and conditions, to one that is still arriving too.
@@ -110,19 +146,23 @@ class Mirror:
         :param header: gives a field of the request: then a small part of a large file need not wait for the file, and
             a file that there is no room for goes past the disk.
         :param remember: the exchange's ``shared``: then a file that is asked for again needs no query.
+        :param keep: the exchange's: then such a file is, for some seconds, not even looked for.
         :raises Failure: as the policy and :meth:`Files.open` do.
         """
         asked = None if header is None else Asked.of(header)
         found = await self.open(
             grant, name, key, digest=digest, variant=variant, fetch=not head, asked=asked, remember=remember
         )
+        if keep is not None and found.until:
+            figures, engine = self.files.figures, self.adapter.engine
+            keep(found.until, shared=False, each=lambda: figures.answered(engine, "file", "hit"))
         headers = self._headers(found.digest, found.content_type, filename or key, told=digest)
         if isinstance(found.blob, PassedBlob):
             return _part(found.blob, etag_of_digest(found.digest), headers)
         return BlobReply(found.blob, etag_of_digest(found.digest), found.modified, headers)
 
-    def _admitted(self, grant: Grant, name: str) -> tuple[Policy, str]:
-        policy, name = self.policy(grant.account), self.adapter.normalize(name)
+    async def _admitted(self, grant: Grant, name: str, remember: Remember | None) -> tuple[Policy, str]:
+        policy, name = await self.policy(grant, remember), self.adapter.normalize(name)
         if name:  # else it is of the whole registry
             policy.judge(name)
         if policy.mode != "mirror":

@@ -55,6 +55,8 @@ class Policy:
     mode: str
     upstream: str
     anonymous: bool
+    entitlements: tuple[str, ...]
+    warns: bool
     allow: Names
     deny: Names
     reserved: Names
@@ -75,6 +77,15 @@ class Policy:
     def __repr__(self) -> str:
         return f"<policy: {self.mode} {self.upstream}>"
 
+    @property
+    def wants_bearers(self) -> bool:
+        """Whether callers without credentials are turned away, and may come back with some."""
+        return bool(self.entitlements) or (self.mode == "mirror" and not self.anonymous)
+
+    def withheld(self) -> Policy:
+        """The same for a bearer that nothing is passed through for."""
+        return evolve(self, mode="deny")
+
     def judge(self, name: str) -> None:
         """
         Whether a name that is not claimed may be looked up at all.
@@ -92,8 +103,8 @@ class Policy:
             raise Denied(f"{name!r} is not among what this registry passes through.", "UPSTREAM_DENIED")
 
     def admit(self, grant: Grant) -> None:
-        """:raises Unauthenticated: the mirror is for callers with credentials only."""
-        if grant.bearer is None and not self.anonymous:
+        """:raises Unauthenticated: upstream is for callers with credentials only."""
+        if grant.bearer is None and self.wants_bearers:
             raise Unauthenticated(
                 "What this registry passes through from others needs a license key or token.", "TOKEN_MISSING"
             )
@@ -140,6 +151,8 @@ def policy_of(upstream: Upstream, adapter: Adapter, *account: str) -> Policy:
         mode=given.mode,
         upstream=given.url,
         anonymous=given.anonymous,
+        entitlements=tuple(sorted({code.lower() for code in given.entitlements})),
+        warns=given.warn_of_claims,
         allow=names(given.allow),
         deny=names(given.deny),
         reserved=names(given.reserved),

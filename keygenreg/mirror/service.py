@@ -16,6 +16,7 @@ from keygenreg.database.pool import Database
 from keygenreg.domain.failures import Unavailable
 from keygenreg.mirror import queries
 from keygenreg.mirror.adapter import Adapter
+from keygenreg.mirror.claim_watch import ClaimWatch
 from keygenreg.mirror.clients import Clients
 from keygenreg.mirror.documents import Documents
 from keygenreg.mirror.fetching import Fetching
@@ -54,12 +55,15 @@ class Mirrors:
     clients: Clients = field(init=False)
     quotas: Quotas = field(init=False)
     background: Background = field(factory=Background, init=False)
+    claims: ClaimWatch = field(init=False)
     _made: dict[str, Mirror] = field(factory=dict, init=False)
     _loop: LoopingCall = field(init=False)
     _sweeping: Deferred[Any] | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.clients = Clients(self.reactor)
+        self.figures.watch_origins(self.clients.states)
+        self.claims = ClaimWatch(self.settings, self._made, self.database, self.figures, self.reactor)
         self.quotas = Quotas(self.database, self.blobs, self.background, self.figures, self.reactor)
         self._loop = LoopingCall(lambda: Deferred.fromCoroutine(self._sweep_safely()))
         self._loop.clock = self.reactor
@@ -97,9 +101,11 @@ class Mirrors:
 
     def start(self) -> None:
         self._sweeping = self._loop.start(SWEEP, now=False)
+        self.claims.start()
 
     async def stop(self) -> None:
         """Give up what is being fetched, and close all connections to upstreams."""
+        await self.claims.stop()
         if self._loop.running:
             self._loop.stop()
             await self._sweeping
