@@ -74,6 +74,7 @@ class PassedOn:
             head=head,
             header=self.exchange.header,
             remember=self.exchange.shared,
+            keep=self.exchange.keep,
         )
 
     async def _shown(self, name: str, *, full: bool) -> mirrored.Shown:

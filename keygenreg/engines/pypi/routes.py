@@ -132,7 +132,14 @@ class PypiRoutes:
         grant.require("package.read")
         head = exchange.method == "HEAD"
         return await self.mirror.reply(
-            grant, project, filename, digest=digest, head=head, header=exchange.header, remember=exchange.shared
+            grant,
+            project,
+            filename,
+            digest=digest,
+            head=head,
+            header=exchange.header,
+            remember=exchange.shared,
+            keep=exchange.keep,
         )
 
     @app.route("/", methods=["POST", "PUT", "PATCH", "DELETE"], branch=True)

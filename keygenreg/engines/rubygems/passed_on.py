@@ -110,8 +110,16 @@ class PassedOn:
 
         async def look(name: str, label: str) -> Reply | BlobReply:
             key = gem_file(name, label)
-            header, remember = self.exchange.header, self.exchange.shared
-            return await self.mirror.reply(self.grant, name, key, head=head, header=header, remember=remember)
+            exchange = self.exchange
+            return await self.mirror.reply(
+                self.grant,
+                name,
+                key,
+                head=head,
+                header=exchange.header,
+                remember=exchange.shared,
+                keep=exchange.keep,
+            )
 
         return await self._first(stem, look)
 
