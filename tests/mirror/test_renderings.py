@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from math import inf
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +14,7 @@ from twisted.internet.defer import Deferred
 from keygenreg.domain.failures import Denied
 from keygenreg.mirror.adapter import Listing
 from keygenreg.mirror.document import MirroredDocument
+from keygenreg.mirror.freshness import ripe_at
 from keygenreg.mirror.renderings import LONG, Rendering, Renderings, packed
 from keygenreg.mirror.single_flight import Background
 
@@ -132,3 +136,12 @@ def test_only_long_bodies_are_compressed():
     long = packed("page", b"x" * (LONG + 1), 5.0)
     assert long.until == 5.0 and long.size > LONG
     assert len(long.value.gzip) < LONG
+
+
+def test_when_more_may_be_shown():
+    """The moment when the oldest of what is hidden has been there long enough; of unknown age is never."""
+    policy = SimpleNamespace(cooldown=timedelta(days=2))
+    first = datetime(2026, 1, 1, tzinfo=UTC)
+    ripe = datetime(2026, 1, 3, tzinfo=UTC).timestamp()
+    assert ripe_at([first + timedelta(days=1), None, first], policy) == ripe
+    assert ripe_at([None], policy) == ripe_at([], policy) == inf

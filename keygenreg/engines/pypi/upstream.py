@@ -86,7 +86,7 @@ class PypiUpstream:
         return Listing(document=project, files=remote, serial=_serial(headers.get("x-pypi-last-serial")))
 
 
-def _from_json(body: bytes, name: str) -> tuple[ProjectStatus, Iterator[Stated]]:
+def _from_json(body: bytes, name: str) -> tuple[ProjectStatus, list[Stated]]:
     page = _read_at_once(body) if len(body) < _LONG else _read_by_member(body)
     meta, files = page.get("meta"), page.get("files")
     version = meta.get("api-version") if isinstance(meta, dict) else None
@@ -99,14 +99,18 @@ def _from_json(body: bytes, name: str) -> tuple[ProjectStatus, Iterator[Stated]]
     status = ProjectStatus()
     if isinstance(stated, dict):
         status = _status(stated.get("status"), stated.get("reason"))
-    return status, (_stated(each) for each in files if isinstance(each, dict))
+    return status, files
 
 
 def _read_at_once(body: bytes) -> dict[str, Any]:
+    """The members of a page, its files as what they state."""
     try:
-        return orjson.loads(body)
+        page = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise Unusable("it is no JSON") from None
+    if isinstance(page.get("files"), list):
+        page["files"] = [_stated(each) for each in page["files"] if isinstance(each, dict)]
+    return page
 
 
 def _read_by_member(body: bytes) -> dict[str, Any]:
@@ -115,8 +119,11 @@ def _read_by_member(body: bytes) -> dict[str, Any]:
         reader = JsonReader(body)
         page: dict[str, Any] = {}
         for member in reader.members():
-            listed = member == "files" and reader.at_array()
-            page[member] = list(reader.items()) if listed else reader.value()
+            # Each file is read at once: thousands of objects would be long to look through for garbage, and to free.
+            if member == "files" and reader.at_array():
+                page[member] = [_stated(each) for each in reader.items() if isinstance(each, dict)]
+            else:
+                page[member] = reader.value()
         reader.end()
     except ValueError:
         raise Unusable("it is no JSON, or too deeply nested") from None

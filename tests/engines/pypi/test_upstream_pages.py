@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keygenreg.engines.pypi import upstream
 from keygenreg.engines.pypi.project import Project, ProjectStatus
 from keygenreg.engines.pypi.simple_html import project_detail as as_html
 from keygenreg.engines.pypi.simple_json import project_detail as as_json
@@ -227,3 +228,41 @@ class TestHtml:
         )
         (kept,) = read(body).document.files
         assert kept.yanked is True or isinstance(kept.yanked, str)
+
+
+class TestLongPages:
+    """Pages of megabytes are read file by file, and say the same."""
+
+    @pytest.fixture(scope="class")
+    def long(self):
+        """Every page is taken for a long one."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(upstream, "_LONG", 0)
+            yield
+
+    @given(projects())
+    def test_say_the_same(self, project: Project):
+        body = as_json(project)
+        short = read(body, name=project.name)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(upstream, "_LONG", 0)
+            assert read(body, name=project.name) == short
+
+    @pytest.mark.parametrize(
+        "body",
+        [b"{", b'{"meta": {"api-version": "1.0"}, "files": [', b'{"files": []} x', b'{"files": [1,]}', b"[]", b"{}"],
+    )
+    def test_garbage(self, long, body: bytes):
+        with pytest.raises(Unusable):
+            read(body)
+
+    def test_what_is_no_file_is_passed_over(self, long):
+        assert listed({"filename": WHEEL, "url": "a"}, 1, None, "x", {}, []).files[0].filename == WHEEL
+
+    def test_halves_of_characters_are_replaced(self, long):
+        """Nobody could write them down again."""
+        half = "\ud800"
+        file = {"filename": WHEEL, "url": "a", "yanked": half, "requires-python": half, "provenance": half}
+        found = listed(file, **{"project-status": {"status": "deprecated", "reason": half}})
+        assert (found.files[0].yanked, found.status.reason, found.files[0].requires_python) == ("?", "?", None)
+        assert b'"?"' in as_json(found) and as_html(found, account="a")
