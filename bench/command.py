@@ -19,7 +19,7 @@ from bench.figures import Section, Skipped
 from bench.lateness import reactor_section
 from bench.load import has_wrk
 from bench.machine import CLIENT_CORE, description, load_average
-from bench.parts import blobs, manifests, mirror, pages, pullers, pulls, slow, tls, uploads, workers
+from bench.parts import blobs, files, manifests, mirror, pages, pullers, pulls, slow, tls, uploads, workers
 from bench.registry import version
 from bench.report import rewrite, text_of
 
@@ -27,6 +27,7 @@ from bench.report import rewrite, text_of
 PARTS: dict[str, Callable[[Bench], Section]] = {
     "manifests": manifests.run,
     "blobs": blobs.run,
+    "files": files.run,
     "pulls": pulls.run,
     "pages": pages.run,
     "pullers": pullers.run,
