@@ -73,7 +73,8 @@ def run(bench: Bench) -> Section:
         "Workers, start and idle memory",
         "One worker and wrk together on one core, two workers and wrk (two threads) together on two: wrk takes the "
         f"same share of each, and twice is what two cores can give. {_CONNECTIONS} connections. A start, with compiled "
-        "modules as an installed package has them, ends with the first answer to a request; memory is that of the process, shared libraries included, a second after it.",
+        "modules as an installed package has them, ends with the first answer to a request; memory is that of the "
+        "process, shared libraries included, a second after it.",
         [
             Table(columns, rows, words=2),
             Table(["Idle", "starts, s", "the daemon itself, MiB", "its web processes, MiB"], idle),
