@@ -138,8 +138,11 @@ class Mirrored:
     allow: tuple[str, ...] = setting(GLOBS, (), "Only these names are looked up. Empty: all.")
     deny: tuple[str, ...] = setting(GLOBS, (), "Names that are refused with 403.")
     reserved: tuple[str, ...] = setting(GLOBS, (), "Names that are never looked up, whether they exist here or not.")
-    warn_of_claims: bool = setting(
-        Flag(), True, "Ask upstream, unless the mode is deny, whether it has names that are claimed here; warn if so."
+    warn_of_claims: str = setting(
+        Choice("never", "mirror", "always"),
+        "mirror",
+        "Ask upstream whether it has names that are claimed here, and warn if so: where the mode is mirror; always: "
+        "where it is redirect, too.",
     )
     cooldown_days: float = setting(
         Number("days", 0, 3650), 0.0, "Hide files that upstream has had for less time. 0: show all."

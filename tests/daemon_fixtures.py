@@ -37,7 +37,7 @@ START_SECONDS = 60
 #: For every daemon of tests, unless they say otherwise. Names that tests claim are nobody else's business, and fakes
 #: count what they are asked.
 QUIET = {"KEYGENREG_OPERATOR_PORT": "0"} | {
-    f"KEYGENREG_UPSTREAM_{engine}_WARN_OF_CLAIMS": "false" for engine in ("PYPI", "NPM", "RUBYGEMS")
+    f"KEYGENREG_UPSTREAM_{engine}_WARN_OF_CLAIMS": "never" for engine in ("PYPI", "NPM", "RUBYGEMS")
 }
 
 

@@ -62,7 +62,6 @@ class Newcomer:
             "HOME": str(folder),
             "KEYGENREG_SERVER_PORT": str(self.port),
             "KEYGENREG_OPERATOR_PORT": "0",
-            "KEYGENREG_UPSTREAM_PYPI_WARN_OF_CLAIMS": "false",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PIP_NO_INPUT": "1",
         }

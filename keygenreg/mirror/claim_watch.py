@@ -52,10 +52,6 @@ class _Group:
     only: UUID | None = None
     but: tuple[UUID, ...] = ()
 
-    @property
-    def asks(self) -> bool:
-        return self.policy.warns and self.policy.mode != "deny"
-
     def parameters(self, engine: str) -> dict[str, Any]:
         return {"engine": engine, "only": self.only, "but": list(self.but)}
 
@@ -109,7 +105,7 @@ class ClaimWatch:
             if engine not in self._begun:
                 await self._begin(engine, groups)
             for group in groups:
-                while left and group.asks and not self._rests_now(engine, group) and await self._next(mirror, group):
+                while left and group.policy.warns and not self._rests_now(engine, group) and await self._next(mirror, group):
                     left -= 1
         counts = {row["engine"]: row["names"] for row in await self.database.rows(queries.COLLIDING)}
         for engine in self.mirrors:
@@ -124,7 +120,7 @@ class ClaimWatch:
     async def _begin(self, engine: str, groups: list[_Group]) -> None:
         """What was found under other settings is found anew, or forgotten."""
         for group in groups:
-            if group.asks:
+            if group.policy.warns:
                 await self._write(queries.MOVED, upstream=group.policy.upstream, **group.parameters(engine))
             else:
                 await self._write(queries.FORGOTTEN, **group.parameters(engine))

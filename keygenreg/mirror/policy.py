@@ -45,6 +45,9 @@ def _expression(glob: str) -> str:
     return "".join(".*?" if piece[:1] == "*" else "." if piece == "?" else re.escape(piece) for piece in pieces)
 
 
+_WARNING_MODES = {"never": (), "mirror": ("mirror",), "always": ("mirror", "redirect")}
+
+
 @frozen(kw_only=True)
 class Policy:
     """
@@ -152,7 +155,7 @@ def policy_of(upstream: Upstream, adapter: Adapter, *account: str) -> Policy:
         upstream=given.url,
         anonymous=given.anonymous,
         entitlements=tuple(sorted({code.lower() for code in given.entitlements})),
-        warns=given.warn_of_claims,
+        warns=given.mode in _WARNING_MODES[given.warn_of_claims],
         allow=names(given.allow),
         deny=names(given.deny),
         reserved=names(given.reserved),
