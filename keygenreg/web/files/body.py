@@ -15,8 +15,13 @@ from keygenreg.storage.threads import DiskThreads
 WARM_WINDOW = 4 * 1024 * 1024
 """How much of a file is brought into the page cache at a time, in bytes."""
 
-SEEN_STRETCH = 4 * 1024 * 1024
-"""How far apart it is looked whether a file is in the page cache, in bytes: what may be missing in between is small."""
+SEEN_STRETCH = 1024 * 1024
+"""
+How far apart it is looked whether a file is in the page cache, in bytes: what may be missing in between is small. Twice
+as far each time it is, as a look at what is not there has the kernel read ahead on behalf of the one who looks.
+"""
+
+_LONGEST_STRETCH = 4 * SEEN_STRETCH
 
 _WARM_READ = 256 * 1024
 
@@ -44,6 +49,7 @@ class Body:
     _disk: DiskThreads | None = None
     _warm_until: int = field(default=-1, init=False)
     _seen_until: int = field(default=-1, init=False)
+    _stretch: int = field(default=SEEN_STRETCH, init=False)
     _probe: list[bytearray] = field(factory=lambda: [bytearray(1)], init=False)
 
     def read(self, size: int) -> bytes:
@@ -90,12 +96,14 @@ class Body:
         # Files come into the page cache and leave it in stretches: where both ends of one are, so is what is between.
         try:
             while at < end:
-                stop = min(at + SEEN_STRETCH, part.stop)
+                stop = min(at + self._stretch, part.stop)
                 if at != self._seen_until:
                     os.preadv(self.fd, self._probe, at, os.RWF_NOWAIT)
                 os.preadv(self.fd, self._probe, stop - 1, os.RWF_NOWAIT)
                 self._seen_until = at = stop
+                self._stretch = min(2 * self._stretch, _LONGEST_STRETCH)
         except BlockingIOError:
+            self._stretch = SEEN_STRETCH
             return max(0, min(at, end) - start)
         except OSError:
             self._disk = None  # this file system cannot tell
