@@ -92,7 +92,9 @@ class Body:
         if self._disk is None or not isinstance(part, range):
             return end
         start, end = part.start, part.start + end
-        at = max(start, self._warm_until, self._seen_until)
+        if start < self._warm_until:
+            return min(end, self._warm_until) - start
+        at = max(start, self._seen_until)
         # Files come into the page cache and leave it in stretches: where both ends of one are, so is what is between.
         try:
             while at < end:
