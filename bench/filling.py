@@ -165,6 +165,8 @@ def _copies(cursor: Any, release: str, artifact: str, count: int) -> list[str]:
                 made[table].append(copy)
     for table, rows in made.items():
         _insert(cursor, table, rows)
+    # As an import does, and else PostgreSQL by itself within a minute.
+    cursor.execute("ANALYZE")
     return [row["id"] for row in made["releases"]]
 
 

@@ -28,7 +28,7 @@ _NGINX = """
 user %(user)s; worker_processes 1; daemon off; pid %(folder)s/nginx.pid; error_log %(folder)s/error.log;
 events { worker_connections 4096; }
 http {
-  access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; keepalive_timeout 75;
+  access_log off; sendfile on; keepalive_requests 1000000000; keepalive_timeout 75;
   open_file_cache max=10000 inactive=1h; open_file_cache_valid 1h; open_file_cache_min_uses 1;
   client_body_temp_path %(folder)s/body; proxy_temp_path %(folder)s/proxy; fastcgi_temp_path %(folder)s/fastcgi;
   uwsgi_temp_path %(folder)s/uwsgi; scgi_temp_path %(folder)s/scgi;

@@ -42,7 +42,7 @@ def run(bench: Bench) -> Section:
         "is never what limits; `read`: it is copied once, as in real clients, whose core then is the limit for the "
         f"fastest (see its load). {bench.options.slices} slices of {bench.options.window:g} s of each, back and forth "
         "between the servers. CPU is user and system time of all of a server's processes, for nginx that of its one "
-        "worker; nginx has `worker_processes 1; sendfile on; tcp_nopush on;` and its default `sendfile_max_chunk` of "
+        "worker; nginx has `worker_processes 1; sendfile on;` and its default `sendfile_max_chunk` of "
         "2 MiB. Ranges: 64 KiB at random places, wrk, 16 connections.",
         [blob_table(cases, (DOCKER_REGISTRY, DISTRIBUTION, NGINX)), _range_table(ranges)],
         checks,

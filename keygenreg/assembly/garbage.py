@@ -8,6 +8,9 @@ is set aside (:func:`gc.freeze`), and later looks find only what came since.
 A loop of references that is set aside alive and ends later would stay for ever. Requests are such loops, as Klein makes
 them; hence nothing is set aside while one is being answered. Should what is set aside double all the same, all of it is
 looked through once more. The collector's own schedule goes on beside, for processes that are never without a request.
+
+To count what is set aside takes as long as to look through it. So it is estimated from what was added, and counted only
+when that is much: what has ended meanwhile is still in the estimate.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ class Garbage:
     reactor: Any
     channels: Iterable[_Channel]
     _settled: int = field(default=0, init=False)
+    _set_aside: int = field(default=0, init=False)
     _looking: LoopingCall = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -44,7 +48,7 @@ class Garbage:
     def start(self) -> None:
         """Set aside what is loaded, unlooked at: it stays."""
         gc.freeze()
-        self._settled = gc.get_freeze_count()
+        self._settled = self._set_aside = gc.get_freeze_count()
         self._looking.start(LOOK_EVERY, now=False)
 
     def stop(self) -> None:
@@ -54,12 +58,15 @@ class Garbage:
     def _look(self) -> None:
         if any(channel.requests for channel in self.channels):
             return
-        doubled = gc.get_freeze_count() > 2 * self._settled
+        if not gc.get_count()[_OLDEST]:
+            return  # nothing became old since
+        if self._set_aside > 2 * self._settled:
+            self._set_aside = gc.get_freeze_count()
+        doubled = self._set_aside > 2 * self._settled
         if doubled:
             gc.unfreeze()
-        elif not gc.get_count()[_OLDEST]:
-            return  # nothing became old since
         gc.collect()
+        self._set_aside += len(gc.get_objects(generation=_OLDEST))
         gc.freeze()
         if doubled:
-            self._settled = gc.get_freeze_count()
+            self._settled = self._set_aside = gc.get_freeze_count()

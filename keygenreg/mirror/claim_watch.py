@@ -104,8 +104,8 @@ class ClaimWatch:
             groups = await self._groups(mirror)
             if engine not in self._begun:
                 await self._begin(engine, groups)
-            for group in groups:
-                while left and group.policy.warns and not self._rests_now(engine, group) and await self._next(mirror, group):
+            for group in filter(lambda each: each.policy.warns, groups):
+                while left and not self._rests_now(engine, group) and await self._next(mirror, group):
                     left -= 1
         counts = {row["engine"]: row["names"] for row in await self.database.rows(queries.COLLIDING)}
         for engine in self.mirrors:
