@@ -34,6 +34,8 @@ _SETTINGS = {
     "shared_buffers": "128MB",
     "max_parallel_workers_per_gather": "0",
     "random_page_cost": "1.1",
+    # Without statistics of what was just published, plans are several times slower: they are made within seconds.
+    "autovacuum_naptime": "15s",
     "timezone": "UTC",
     "log_timezone": "UTC",
     # No statement, parameter or row ever reaches the log: they carry what clients sent, secrets included.
