@@ -25,8 +25,8 @@ _log = Logger()
 
 BURST = 2 * 1024 * 1024
 """
-Most bytes for one connection before the next one has its turn: what nginx has too. Larger ones fill the socket's buffer,
-whose rest is then sent as acknowledgments come in: less of our time for a byte, but fewer bytes in all.
+Most bytes for one connection before the next one has its turn: what nginx has too. Larger ones fill the socket's
+buffer, whose rest is then sent as acknowledgments come in: less of our time for a byte, but fewer bytes in all.
 """
 
 _FIRST_BURST = 1024 * 1024
