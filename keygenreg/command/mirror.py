@@ -13,7 +13,7 @@ from twisted.internet import reactor
 from keygenreg.command.configured import config_option, read_settings, run_or_give_up, setting_option
 from keygenreg.command.database_access import with_database
 from keygenreg.database.cluster import Cluster
-from keygenreg.mirror.claim_queries import COLLISIONS
+from keygenreg.mirror.claims.queries import COLLISIONS
 
 
 @click.group()

@@ -14,12 +14,12 @@ from keygenreg.domain.grant import Grant
 from keygenreg.formats.byte_range import content_range
 from keygenreg.formats.content_disposition import attachment
 from keygenreg.mirror.adapter import UNTOLD, Adapter
-from keygenreg.mirror.document import MirroredDocument
-from keygenreg.mirror.documents import Documents
-from keygenreg.mirror.file import FileKey, OpenFile, PassedBlob, etag_of_digest
-from keygenreg.mirror.files import Files, Remember
+from keygenreg.mirror.documents.document import MirroredDocument
+from keygenreg.mirror.documents.documents import Documents
+from keygenreg.mirror.files.file import FileKey, OpenFile, PassedBlob, etag_of_digest
+from keygenreg.mirror.files.files import Files, Remember
+from keygenreg.mirror.files.ranges import Asked
 from keygenreg.mirror.policy import Policy, policy_of
-from keygenreg.mirror.ranges import Asked
 from keygenreg.storage.interface import is_sha256
 from keygenreg.upstream_settings import Upstream
 from keygenreg.web.reply import BlobReply, Headers, Reply

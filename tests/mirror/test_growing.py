@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keygenreg.mirror.growing import first_byte, grown
+from keygenreg.mirror.documents.growing import first_byte, grown
 from keygenreg.upstream.client import Document
 
 MOST = 10_000

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from keygenreg.mirror.renderings import LONG
+from keygenreg.mirror.documents.renderings import LONG
 from tests.mirror.conftest import Index
 from tests.mirror.fake_index import JSON, FakeProject
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keygenreg.mirror.ranges import LARGEST, Asked
+from keygenreg.mirror.files.ranges import LARGEST, Asked
 from tests.daemon_fixtures import Daemon, fetch
 from tests.mirror.conftest import Index, mirror_settings
 from tests.mirror.fake_index import FakeProject

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keygenreg.mirror.files.quota import LINGER
 from keygenreg.mirror.pins import Pins, as_like
-from keygenreg.mirror.quota import LINGER
 from tests.daemon_fixtures import Answer, Daemon, fetch, free_ports_in_a_row
 from tests.database_fixtures import on_server
 from tests.mirror.conftest import mirror_settings

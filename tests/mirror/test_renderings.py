@@ -13,9 +13,9 @@ from twisted.internet.defer import Deferred
 
 from keygenreg.domain.failures import Denied
 from keygenreg.mirror.adapter import Listing
-from keygenreg.mirror.document import MirroredDocument
-from keygenreg.mirror.freshness import ripe_at
-from keygenreg.mirror.renderings import LONG, Rendering, Renderings, packed
+from keygenreg.mirror.documents.document import MirroredDocument
+from keygenreg.mirror.documents.freshness import ripe_at
+from keygenreg.mirror.documents.renderings import LONG, Rendering, Renderings, packed
 from keygenreg.mirror.single_flight import Background
 
 

@@ -13,9 +13,9 @@ from twisted.internet.defer import CancelledError, Deferred
 from keygenreg.engines.pypi.upstream import PypiUpstream
 from keygenreg.mirror.adapter import Listing, RemoteFile
 from keygenreg.mirror.briefly import Briefly
-from keygenreg.mirror.freshness import lifetime
+from keygenreg.mirror.documents.freshness import lifetime
+from keygenreg.mirror.documents.readings import Readings
 from keygenreg.mirror.policy import Names, policy_of
-from keygenreg.mirror.readings import Readings
 from keygenreg.mirror.single_flight import Background, SingleFlight
 from keygenreg.upstream_settings import Pypi, Upstream
 

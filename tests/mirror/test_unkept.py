@@ -17,8 +17,8 @@ from attrs import define
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keygenreg.mirror.fetching import FULL
-from keygenreg.mirror.unkept import Window
+from keygenreg.mirror.files.fetching import FULL
+from keygenreg.mirror.files.unkept import Window
 from tests.daemon_fixtures import Daemon, fetch, free_ports_in_a_row
 from tests.mirror.conftest import mirror_settings
 from tests.mirror.fake_index import FakeProject

@@ -12,9 +12,9 @@ from keygenreg.domain.failures import Denied, NotFound
 from keygenreg.engines.npm.documents import INSTALL_V1, Document, document
 from keygenreg.engines.npm.packument import Packument, Piece, tags_of
 from keygenreg.mirror.adapter import Listing
-from keygenreg.mirror.freshness import ripe_at
+from keygenreg.mirror.documents.freshness import ripe_at
+from keygenreg.mirror.documents.renderings import Rendering, packed
 from keygenreg.mirror.policy import Policy
-from keygenreg.mirror.renderings import Rendering, packed
 
 #: The absolute URL of a version's file.
 TarballUrl = Callable[[str], str]
@@ -65,7 +65,7 @@ def shown(listing: Listing, policy: Policy) -> Shown:
 
 def package_rendering(listing: Listing, policy: Policy, media_type: str, tarball_url: TarballUrl) -> Rendering:
     """
-    All versions that may be shown, as :func:`~keygenreg.mirror.renderings.packed` makes it.
+    All versions that may be shown, as :func:`~keygenreg.mirror.documents.renderings.packed` makes it.
 
     :raises Failure: as :func:`shown` does.
     """

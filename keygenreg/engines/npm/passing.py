@@ -15,9 +15,9 @@ from keygenreg.engines.npm.lookup import HOW_TO_AUTHENTICATE, Lookup, not_here
 from keygenreg.engines.npm.upstream import FULL, SHORT
 from keygenreg.formats.media_types import JSON
 from keygenreg.mirror.adapter import Listing
+from keygenreg.mirror.documents.renderings import Rendering
 from keygenreg.mirror.mirror import Mirror
 from keygenreg.mirror.policy import Policy
-from keygenreg.mirror.renderings import Rendering
 from keygenreg.web.exchange import Exchange
 from keygenreg.web.reply import BlobReply, Headers, Reply
 

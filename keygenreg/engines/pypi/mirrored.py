@@ -11,9 +11,9 @@ from keygenreg.engines.pypi import render
 from keygenreg.engines.pypi.negotiation import Representation
 from keygenreg.engines.pypi.project import Project
 from keygenreg.mirror.adapter import Listing, RemoteFile
-from keygenreg.mirror.freshness import ripe_at
+from keygenreg.mirror.documents.freshness import ripe_at
+from keygenreg.mirror.documents.renderings import Rendering, packed
 from keygenreg.mirror.policy import Policy
-from keygenreg.mirror.renderings import Rendering, packed
 
 
 def page_rendering(

@@ -26,8 +26,8 @@ from keygenreg.engines.pypi.upstream import PypiUpstream
 from keygenreg.formats.conditional import format_http_date
 from keygenreg.formats.media_types import JSON_UTF8
 from keygenreg.mirror.adapter import RemoteFile
+from keygenreg.mirror.documents.renderings import Rendering
 from keygenreg.mirror.mirror import Mirror
-from keygenreg.mirror.renderings import Rendering
 from keygenreg.web.edge import answers, answers_unrouted
 from keygenreg.web.exchange import Exchange
 from keygenreg.web.parts import Parts

@@ -18,12 +18,12 @@ from keygenreg.engines.rubygems.upstream import SPECIFICATION, VERSIONS, gem_fil
 from keygenreg.engines.rubygems.upstream_info import LABEL, LONGEST_LABEL, Info, InfoLine
 from keygenreg.formats.content_disposition import attachment
 from keygenreg.formats.media_types import OCTET_STREAM, PLAIN_UTF8
-from keygenreg.mirror.document import MirroredDocument
+from keygenreg.mirror.documents.document import MirroredDocument
+from keygenreg.mirror.documents.freshness import ripe_at
+from keygenreg.mirror.documents.renderings import Rendering, packed
 from keygenreg.mirror.failures import BadUpstream
-from keygenreg.mirror.freshness import ripe_at
 from keygenreg.mirror.mirror import Mirror
 from keygenreg.mirror.policy import Policy
-from keygenreg.mirror.renderings import Rendering, packed
 from keygenreg.web.exchange import Exchange
 from keygenreg.web.reply import BlobReply, Headers, Reply
 

@@ -15,8 +15,8 @@ from twisted.python.failure import Failure as Reason
 
 from keygenreg.domain.failures import Unavailable
 from keygenreg.mirror.adapter import RemoteFile
-from keygenreg.mirror.arriving import HELD_BACK, RELAYED_FROM
-from keygenreg.mirror.checking import checkable, require_right, size_of
+from keygenreg.mirror.files.arriving import HELD_BACK, RELAYED_FROM
+from keygenreg.mirror.files.checking import checkable, require_right, size_of
 from keygenreg.mirror.single_flight import Shared
 from keygenreg.storage.hashing import Hashes
 from keygenreg.upstream.client import Arrival

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from attrs import frozen
 
-from keygenreg.mirror.document import DocumentKey
+from keygenreg.mirror.documents.document import DocumentKey
 from keygenreg.storage.interface import ReadableBlob, is_sha256
 from keygenreg.web.artifact_delivery import etag_of
 from keygenreg.web.files.growing import GrowingBlob

@@ -21,7 +21,7 @@ from keygenreg.database.pool import Database
 from keygenreg.database.query import Query
 from keygenreg.database.transactions import Transaction
 from keygenreg.domain.failures import Failure, Unavailable
-from keygenreg.mirror import claim_queries as queries
+from keygenreg.mirror.claims import queries
 from keygenreg.mirror.mirror import Mirror
 from keygenreg.mirror.policy import Policy
 from keygenreg.telemetry.mirror_figures import MirrorFigures

@@ -11,10 +11,10 @@ from twisted.logger import Logger
 
 from keygenreg.mirror.adapter import Adapter, Listing, Unusable
 from keygenreg.mirror.clients import Clients
-from keygenreg.mirror.document import DocumentKey
-from keygenreg.mirror.growing import first_byte, grown
+from keygenreg.mirror.documents.document import DocumentKey
+from keygenreg.mirror.documents.growing import first_byte, grown
+from keygenreg.mirror.documents.records import Records
 from keygenreg.mirror.policy import Policy
-from keygenreg.mirror.records import Records
 from keygenreg.telemetry.mirror_figures import MirrorFigures
 from keygenreg.upstream.client import Document
 from keygenreg.upstream.failures import Broken

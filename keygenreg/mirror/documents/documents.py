@@ -13,16 +13,16 @@ from twisted.logger import Logger
 from keygenreg.database.pool import Database
 from keygenreg.domain.failures import NotFound
 from keygenreg.mirror.adapter import Adapter, Listing
-from keygenreg.mirror.asking import Answered, Asking
 from keygenreg.mirror.briefly import Briefly
 from keygenreg.mirror.clients import Clients
-from keygenreg.mirror.document import DocumentKey, MirroredDocument
+from keygenreg.mirror.documents.asking import Answered, Asking
+from keygenreg.mirror.documents.document import DocumentKey, MirroredDocument
+from keygenreg.mirror.documents.freshness import SHORTEST, SHORTEST_OF_ALL, Age, lifetime
+from keygenreg.mirror.documents.readings import Readings
+from keygenreg.mirror.documents.records import Records
+from keygenreg.mirror.documents.renderings import Renderings
 from keygenreg.mirror.failures import as_failure
-from keygenreg.mirror.freshness import SHORTEST, SHORTEST_OF_ALL, Age, lifetime
 from keygenreg.mirror.policy import Policy
-from keygenreg.mirror.readings import Readings
-from keygenreg.mirror.records import Records
-from keygenreg.mirror.renderings import Renderings
 from keygenreg.mirror.single_flight import Background, SingleFlight
 from keygenreg.telemetry.mirror_figures import MirrorFigures
 from keygenreg.upstream.failures import BadStatus, UpstreamFailure

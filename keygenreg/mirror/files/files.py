@@ -14,13 +14,13 @@ from keygenreg.domain.failures import Denied, NotFound
 from keygenreg.mirror import queries
 from keygenreg.mirror.adapter import RemoteFile
 from keygenreg.mirror.briefly import Briefly
-from keygenreg.mirror.documents import USED_EVERY, Documents
+from keygenreg.mirror.documents.documents import USED_EVERY, Documents
+from keygenreg.mirror.documents.freshness import Age
 from keygenreg.mirror.failures import as_failure
-from keygenreg.mirror.fetching import Fetching
-from keygenreg.mirror.file import AnnouncedBlob, FileKey, OpenFile, PassedBlob, etag_of_digest
-from keygenreg.mirror.freshness import Age
+from keygenreg.mirror.files.fetching import Fetching
+from keygenreg.mirror.files.file import AnnouncedBlob, FileKey, OpenFile, PassedBlob, etag_of_digest
+from keygenreg.mirror.files.ranges import REACH, Asked, PassedParts
 from keygenreg.mirror.policy import Policy
-from keygenreg.mirror.ranges import REACH, Asked, PassedParts
 from keygenreg.mirror.single_flight import Background
 from keygenreg.storage.interface import BlobStore
 from keygenreg.telemetry.mirror_figures import MirrorFigures

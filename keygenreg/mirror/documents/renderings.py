@@ -10,7 +10,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from keygenreg.caches.bounded import BoundedCache
-from keygenreg.mirror.document import MirroredDocument
+from keygenreg.mirror.documents.document import MirroredDocument
 from keygenreg.mirror.single_flight import Background, SingleFlight
 
 #: Documents of more bytes than this are long: what is made of them would hold up other requests.

@@ -16,7 +16,7 @@ from keygenreg.database.transactions import Transaction
 from keygenreg.domain.failures import NotFound, Unavailable
 from keygenreg.mirror import queries
 from keygenreg.mirror.adapter import Listing
-from keygenreg.mirror.document import DocumentKey
+from keygenreg.mirror.documents.document import DocumentKey
 from keygenreg.mirror.policy import Policy
 
 _log = Logger()

@@ -16,16 +16,16 @@ from keygenreg.database.transactions import Transaction
 from keygenreg.domain.failures import Failure, NotFound, Unavailable
 from keygenreg.mirror import queries
 from keygenreg.mirror.adapter import RemoteFile
-from keygenreg.mirror.arriving import ArrivingFile
-from keygenreg.mirror.checking import is_wrong
 from keygenreg.mirror.clients import Clients
 from keygenreg.mirror.failures import as_failure
-from keygenreg.mirror.file import FileKey, OpenFile
+from keygenreg.mirror.files.arriving import ArrivingFile
+from keygenreg.mirror.files.checking import is_wrong
+from keygenreg.mirror.files.file import FileKey, OpenFile
+from keygenreg.mirror.files.quota import Quotas, room_of
+from keygenreg.mirror.files.ranges import Asked
+from keygenreg.mirror.files.unkept import UnkeptFile
 from keygenreg.mirror.policy import Policy
-from keygenreg.mirror.quota import Quotas, room_of
-from keygenreg.mirror.ranges import Asked
 from keygenreg.mirror.single_flight import Background
-from keygenreg.mirror.unkept import UnkeptFile
 from keygenreg.storage.interface import BlobStore, Digests
 from keygenreg.telemetry.mirror_figures import MirrorFigures
 from keygenreg.upstream.failures import UpstreamFailure

@@ -17,10 +17,10 @@ from keygenreg.formats.byte_range import Unsatisfiable, parse_ranges
 from keygenreg.formats.conditional import range_applies
 from keygenreg.mirror.adapter import RemoteFile
 from keygenreg.mirror.briefly import Briefly
-from keygenreg.mirror.checking import checkable
 from keygenreg.mirror.clients import Clients
 from keygenreg.mirror.failures import as_failure
-from keygenreg.mirror.file import FileKey
+from keygenreg.mirror.files.checking import checkable
+from keygenreg.mirror.files.file import FileKey
 from keygenreg.mirror.policy import Policy
 from keygenreg.mirror.single_flight import Background, SingleFlight
 from keygenreg.telemetry.mirror_figures import MirrorFigures

@@ -14,7 +14,7 @@ from typing import Any
 from attrs import define, field
 
 from keygenreg.mirror.adapter import RemoteFile
-from keygenreg.mirror.checking import checkable, require_right, size_of
+from keygenreg.mirror.files.checking import checkable, require_right, size_of
 from keygenreg.mirror.single_flight import Shared
 from keygenreg.storage.interface import BlobStore, Digests, Incoming
 from keygenreg.upstream.client import Arrival

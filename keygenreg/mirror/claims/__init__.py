@@ -1,0 +1,1 @@
+"""Names that are claimed here, compared with what upstreams have."""

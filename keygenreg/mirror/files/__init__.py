@@ -1,0 +1,1 @@
+"""Files of upstreams: fetched once, verified, kept within a quota, or passed on."""
