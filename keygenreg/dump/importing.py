@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg2
 from attrs import define, field
+from psycopg2.errors import QueryCanceled
 
 from keygenreg.database.connection_settings import ConnectionSettings
 from keygenreg.database.faults import is_repeatable
@@ -84,7 +85,7 @@ class Import:
                     contents.close()
             except BaseException as error:
                 with suppress(*_LEFT_TO_THE_COLLECTOR):
-                    contents.undo()
+                    self._undo(contents)
                 if self._stop.is_set() and not isinstance(error, BrokenDump):
                     raise Interrupted from error
                 raise
@@ -101,6 +102,14 @@ class Import:
         for connection in self._connections:
             with suppress(psycopg2.Error):
                 connection.cancel()
+
+    def _undo(self, contents: Contents) -> None:
+        # What interrupt() asks of the server may come late and end this instead, once on each connection.
+        for _ in self._connections:
+            with suppress(QueryCanceled):
+                contents.undo()
+                return
+        contents.undo()
 
     def _connect(self) -> Any:
         connection = psycopg2.connect(**self.settings.keywords(statement_timeout=0))

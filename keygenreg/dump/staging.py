@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from attrs import define, field
+from psycopg2.errors import QueryCanceled
 
 from keygenreg.dump.kind import Kind
 from keygenreg.dump.kinds import KINDS
@@ -74,12 +75,18 @@ class Staging:
             self.flush()
 
     def flush(self) -> None:
-        """Send what was gathered."""
+        """Send what was gathered. It is still there if that is cancelled."""
         rows, self._rows, self._size = self._rows, {}, 0
         with self.connection.cursor() as cursor:
-            for table, lines in rows.items():
-                lines.append("")
-                cursor.copy_expert(f"COPY {table} FROM STDIN", io.BytesIO("\n".join(lines).encode()))
+            while rows:
+                table, lines = next(iter(rows.items()))
+                text = "\n".join([*lines, ""])
+                try:
+                    cursor.copy_expert(f"COPY {table} FROM STDIN", io.BytesIO(text.encode()))
+                except QueryCanceled:
+                    self._rows = rows
+                    raise
+                del rows[table]
 
     def analyze(self) -> None:
         """Let the planner know how much there is; nobody else does that for temporary tables."""
