@@ -1,19 +1,22 @@
 """
-A shorter way from the kernel's events to connections, for Twisted's epoll reactor (26.10).
+A shorter way from the kernel's events to connections, for Twisted's epoll reactor (26.10), which shares its turns.
 
 Stock Twisted sets up a log context around each event, which costs as much as answering a small request from memory. For
 the two kinds of event that make up a busy server's day, "readable" and "writable" and nothing else, this calls the
-connection at once; all others go Twisted's way. Small requests are read and answered before large answers go on, and
-these have a share of each turn, so that hundreds of them keep nobody waiting.
+connection at once; all others go Twisted's way. Whoever asks is heard before large answers go on, and both have a share
+of each turn only: hundreds of clients that come, ask, take or leave at the same time hold up no timer and no other
+client for long.
 
-Leans on ``_poller``, ``_selectables``, ``_writes``, ``_doReadOrWrite`` and ``_disconnectSelectable``, and on
-``doIteration`` being looked up on the reactor at every turn; a reactor of another class is left as it is.
+Leans on ``_poller``, ``_selectables``, ``_reads``, ``_writes``, ``_doReadOrWrite`` and ``_disconnectSelectable``, on
+``doIteration`` being looked up on the reactor at every turn, and on ``doRead`` and ``doWrite`` doing no harm where there
+is nothing to do; a reactor of another class is left as it is.
 """
 
 from __future__ import annotations
 
 import select
 import sys
+from collections import OrderedDict
 from time import monotonic
 from typing import Any
 
@@ -22,59 +25,68 @@ from twisted.logger import Logger
 from twisted.python.log import callWithLogger
 
 _log = Logger()
-_WRITING = 0.002
-"""Seconds of each turn in which connections that can be written to have theirs, one of them at least."""
+
+_HEARING, _WRITING = 0.01, 0.002
+"""
+Seconds of each turn for connections that can be read, or have ended, and for those that can only be written; one of
+each kind has its turn at least. The others keep their places for the next one.
+"""
 
 
 def quicken(reactor: Any) -> bool:
     """Let a reactor that is about to run, or runs, handle events the shorter way; whether it does."""
     if type(reactor) is not EPollReactor:
         return False
-    poll, selectables, writes = reactor._poller.poll, reactor._selectables, reactor._writes
+    poll, selectables, reads, writes = reactor._poller.poll, reactor._selectables, reactor._reads, reactor._writes
     readable, writable = select.EPOLLIN, select.EPOLLOUT
-    served = 0
+    # Who did not have a turn yet, the longest waiting first: by descriptor, which may have become another connection's.
+    heard: OrderedDict[int, tuple[Any, int]] = OrderedDict()
+    written: OrderedDict[int, tuple[Any, int]] = OrderedDict()
 
-    def failed() -> BaseException:
-        _log.failure("A connection failed and is closed")
-        return sys.exc_info()[1]
-
-    def write(ready: list[tuple[int, Any]]) -> None:
-        # Whoever is not served stays writable, and comes in the next turn; each turn goes on where the last one ended.
-        nonlocal served
-        until = monotonic() + _WRITING
-        for _ in ready:
-            descriptor, selectable = ready[served % len(ready)]
-            served += 1
-            if descriptor in writes and selectables.get(descriptor) is selectable:
-                try:
-                    why = selectable.doWrite()
-                except BaseException:
-                    why = failed()
-                if why:
-                    reactor._disconnectSelectable(selectable, why, False)
-                if monotonic() > until:
-                    return
-
-    def iterate(timeout: float | None) -> None:
-        ready = []
-        for descriptor, event in poll(-1 if timeout is None else timeout, len(selectables) or 1):
-            # One that an earlier event of this turn has ended is not here any more.
-            selectable = selectables.get(descriptor)
-            if selectable is None:
-                continue
+    def handle(descriptor: int, selectable: Any, event: int) -> None:
+        # What happened to others since the event was seen may have ended or paused this one.
+        if selectable is None or selectables.get(descriptor) is not selectable:
+            return
+        try:
             if event == readable:
-                try:
-                    why = selectable.doRead()
-                except BaseException:
-                    why = failed()
-                if why:
-                    reactor._disconnectSelectable(selectable, why, True)
+                why = selectable.doRead() if descriptor in reads else None
             elif event == writable:
-                ready.append((descriptor, selectable))
+                why = selectable.doWrite() if descriptor in writes else None
             else:
                 callWithLogger(selectable, reactor._doReadOrWrite, selectable, descriptor, event)
-        if ready:
-            write(ready)
+                return
+        except BaseException:
+            _log.failure("A connection failed and is closed")
+            why = sys.exc_info()[1]
+        if why:
+            reactor._disconnectSelectable(selectable, why, event == readable)
+
+    def share(waiting: OrderedDict[int, tuple[Any, int]], until: float) -> None:
+        while waiting:
+            descriptor, (selectable, event) = waiting.popitem(last=False)
+            handle(descriptor, selectable, event)
+            if monotonic() > until:
+                return
+
+    def iterate(timeout: float | None) -> None:
+        if heard or written:
+            timeout = 0
+        found = poll(-1 if timeout is None else timeout, len(selectables) or 1)
+        events = [(descriptor, selectables.get(descriptor), event) for descriptor, event in found]
+        until = monotonic() + _HEARING
+        wait = bool(heard)
+        for descriptor, selectable, event in events:
+            if event == writable:
+                written[descriptor] = selectable, event
+            elif wait:
+                heard[descriptor] = selectable, event
+            else:
+                handle(descriptor, selectable, event)
+                wait = monotonic() > until
+        if heard:
+            share(heard, until)
+        if written:
+            share(written, monotonic() + _WRITING)
 
     reactor.doIteration = iterate
     return True

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from threading import Thread
+from time import monotonic
 
 import pytest
 from twisted.internet.error import ConnectionDone
@@ -116,3 +118,52 @@ def test_other_reactors_are_left_alone():
     before = reactor.doIteration
     assert not quicken(reactor)
     assert reactor.doIteration == before
+
+
+class Slow(Protocol):
+    """Takes its time over all that comes, as if it had much to do, and then echoes it."""
+
+    def dataReceived(self, data: bytes) -> None:
+        self.factory.turns.append((self.factory.turn, self.transport.getPeer().port))
+        until = monotonic() + 0.004
+        while monotonic() < until:
+            pass
+        self.transport.write(data)
+
+
+def test_many_who_ask_at_once_share_turns(stage: Stage):
+    """A crowd that asks at the same moment is heard over several turns, each in its turn, and none is forgotten."""
+    factory = Factory.forProtocol(Slow)
+    factory.turns, factory.turn = [], 0
+    reactor = stage.thread.reactor
+
+    def count() -> None:
+        factory.turn += 1
+        reactor.callLater(0, count)
+
+    port = stage.thread.call(lambda: reactor.listenTCP(0, factory, interface="127.0.0.1"))
+    clients = [socket.create_connection(("127.0.0.1", port.getHost().port), timeout=10) for _ in range(20)]
+    stage.thread.call(count)
+    stage.thread.call(lambda: [client.sendall(b"x") for client in clients])
+    assert [client.recv(1) for client in clients] == [b"x"] * len(clients)
+    turns = Counter(turn for turn, _ in factory.turns)
+    assert max(turns.values()) <= 4, "a turn has time for three of them, and for the one after which it is late"
+    assert Counter(port for _, port in factory.turns) == {client.getsockname()[1]: 1 for client in clients}
+    for client in clients:
+        client.close()
+    stage.thread.call(port.stopListening)
+
+
+def test_crowd_that_leaves_at_once(stage: Stage):
+    """Connections that all end in one moment are all told, and one that comes meanwhile is served."""
+    clients = [stage.connect() for _ in range(100)]
+    for client in clients:
+        client.sendall(b"x")
+        assert client.recv(1) == b"x"
+    stage.thread.call(lambda: [client.close() for client in clients])
+    with stage.connect() as another:
+        another.sendall(b"y")
+        assert another.recv(1) == b"y"
+    while len(stage.factory.lost) < 101:
+        stage.thread.call(lambda: None)
+    assert set(stage.factory.lost) == {ConnectionDone}
