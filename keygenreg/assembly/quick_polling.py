@@ -8,8 +8,8 @@ of each turn only: hundreds of clients that come, ask, take or leave at the same
 client for long.
 
 Leans on ``_poller``, ``_selectables``, ``_reads``, ``_writes``, ``_doReadOrWrite`` and ``_disconnectSelectable``, on
-``doIteration`` being looked up on the reactor at every turn, and on ``doRead`` and ``doWrite`` doing no harm where there
-is nothing to do; a reactor of another class is left as it is.
+``doIteration`` being looked up on the reactor at every turn, and on ``doRead`` and ``doWrite`` doing no harm where
+there is nothing to do; a reactor of another class is left as it is.
 """
 
 from __future__ import annotations
