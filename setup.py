@@ -22,7 +22,11 @@ setup(
     package_dir={"": "."},
     # twisted/plugins has no __init__.py, so that it joins Twisted's own package.
     packages=[*find_packages(include=["keygenreg", "keygenreg.*"]), "twisted.plugins"],
-    package_data={"keygenreg.database": ["schema/*.sql"], "twisted.plugins": ["keygenreg_plugin.py"]},
+    package_data={
+        "keygenreg.database": ["schema/*.sql"],
+        "keygenreg.page": ["assets/*.*", "assets/*/*.*"],
+        "twisted.plugins": ["keygenreg_plugin.py"],
+    },
     entry_points={"console_scripts": ["keygenreg = keygenreg.command.group:main"]},
     install_requires=[
         "argon2-cffi>=25.1",

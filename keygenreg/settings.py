@@ -180,6 +180,13 @@ class Security:
 
 
 @frozen
+class Page:
+    """The web page for vendors: `/app/`, and `/` for browsers. It is a client of the API, and can do nothing else."""
+
+    enabled: bool = setting(Flag(), True, "Serve it.")
+
+
+@frozen
 class Processing:
     """Reading of uploaded packages; a larger file is FAILED with the reason."""
 
@@ -220,5 +227,6 @@ class Settings:
     limits: Limits = section(Limits)
     upstream: Upstream = section(Upstream)
     security: Security = section(Security)
+    page: Page = section(Page)
     processing: Processing = section(Processing)
     logging: Logging = section(Logging)

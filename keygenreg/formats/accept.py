@@ -120,6 +120,15 @@ def accepts(header: str | None, media_type: str) -> bool:
     return decides is not None and decides.quality > 0
 
 
+def names(header: str | None, media_type: str) -> bool:
+    """Whether a client asks for this media type, in lower case, by its own name; wildcards do not name."""
+    kind, _, subtype = media_type.partition("/")
+    return any(
+        (candidate.kind, candidate.subtype) == (kind, subtype) and candidate.quality > 0
+        for candidate in parse_accept(header)
+    )
+
+
 def json_answer(header: str | None, *, default: str = JSON_API) -> str:
     """
     The type of a JSON answer, errors included: JSON:API or JSON, whichever is liked better by name, of equals the one

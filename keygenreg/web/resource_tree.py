@@ -11,11 +11,15 @@ from twisted.web.http import Request
 from twisted.web.resource import Resource
 
 from keygenreg.domain.failures import BadRequest, Failure, NotFound
+from keygenreg.formats.accept import joined, names
+from keygenreg.formats.media_types import HTML
 from keygenreg.web.engine import Engine
 from keygenreg.web.links import Addresses, engine_of_host, split_authority
 
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _SIGNED = (("uploads",), ("blobs",))
+#: First segment of the web page's paths; no engine and no endpoint begins so.
+PAGE = "app"
 _METHOD = re.compile(rb"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)\Z")
 
 
@@ -24,8 +28,8 @@ class Place:
     """
     Where a request belongs.
 
-    ``owner`` is ``management``, ``signed`` or an engine's key; ``path`` what is left for it, decoded, without slashes
-    at its ends; ``account`` the account as the path spells it.
+    ``owner`` is ``management``, ``signed``, ``page``, ``entrance`` or an engine's key; ``path`` what is left for it,
+    decoded, without slashes at its ends; ``account`` the account as the path spells it.
     """
 
     owner: str
@@ -57,11 +61,13 @@ def _legible_parts(path: bytes) -> tuple[str, ...]:
 
 
 def place(parts: tuple[str, ...], method: str, host_engine: str | None, engines: Mapping[str, Engine], *,
-          singleplayer: bool) -> Place:
+          singleplayer: bool, page: bool = False, browser: bool = False) -> Place:
     """
     Find the owner of a path (engines.md 1.1, api.md 2.1).
 
     :param host_engine: the engine whose package host was asked, if any.
+    :param page: whether there is a web page.
+    :param browser: whether somebody asks for HTML.
     :raises NotFound: nothing is there.
     """
     # On a package host, npm's own endpoints begin like that too.
@@ -72,6 +78,10 @@ def place(parts: tuple[str, ...], method: str, host_engine: str | None, engines:
     prefixes = {engine.registry_prefix: engine for engine in engines.values() if engine.registry_prefix}
     if parts and parts[0] in prefixes:
         return Place(prefixes[parts[0]].key, parts)
+    if page and host_engine is None and parts[:1] == (PAGE,):
+        return Place("page", parts[1:])
+    if page and host_engine is None and not parts and browser:
+        return Place("entrance", ())
     engine = engines.get(host_engine or "")
     if engine is None or engine.registry_prefix:
         raise NotFound("There is nothing at this path.")
@@ -102,7 +112,8 @@ class Tree(Resource):
     """
     The root resource.
 
-    :param owners: resources by owner: ``management``, ``signed`` and the keys of the engines.
+    :param owners: resources by owner: ``management``, ``signed``, the keys of the engines; ``page`` and ``entrance``
+        where there is a web page.
     :param refuse: answers a failure that happens before any owner is found. One in a path that is an engine's all the
         same becomes the request's ``early_failure``, with which :class:`keygenreg.web.edge.Edge` answers instead of the
         engine's handler, in the engine's form.
@@ -152,8 +163,15 @@ class Tree(Resource):
 
     def _place(self, request: Request, parts: tuple[str, ...]) -> Place:
         method = request.method.decode("latin-1")
-        host_engine = self._host_engine(request)
-        return place(parts, method, host_engine, self._engines, singleplayer=self._singleplayer)
+        return place(
+            parts,
+            method,
+            self._host_engine(request),
+            self._engines,
+            singleplayer=self._singleplayer,
+            page="page" in self._owners,
+            browser=not parts and names(joined(request.requestHeaders.getRawHeaders("Accept", [])), HTML),
+        )
 
     def _host_engine(self, request: Request) -> str | None:
         authority = (request.requestHeaders.getRawHeaders("Host") or [""])[0]

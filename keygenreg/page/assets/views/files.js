@@ -1,0 +1,146 @@
+/** The files of a release: those on their way with their progress, and those that are here with their status. */
+
+import { fill, h, icon } from "../dom.js";
+import { plural, size } from "../format.js";
+import { confirm } from "../parts/dialogs.js";
+import { dropZone } from "../parts/drop_zone.js";
+import { doing, sentence, tellError } from "../parts/notices.js";
+import { badge, button } from "../parts/pages.js";
+import { uploads } from "../uploads.js";
+import { FILE_HINTS } from "../words.js";
+import { targetFields } from "./targets.js";
+
+const LOOK_AGAIN = 2000;
+
+/** `{ node, count }`: `count()` gives how many files are ready, pending and failed. */
+export async function files({ page, api, release, engine, write }) {
+  const path = `/releases/${release.id}/artifacts`;
+  const targets = targetFields(engine);
+  const list = h("ul", { class: "files" });
+  const total = h("p", { class: "total", role: "status" });
+  const bars = new Map();
+  let artifacts = await api.all(path, { signal: page.signal });
+  let timer = null;
+
+  uploads.watch(changed, page.signal);
+  page.signal.addEventListener("abort", () => clearTimeout(timer));
+  draw();
+
+  const node = h("div", {},
+    write && dropZone({ hint: FILE_HINTS[engine], take: (found) => uploads.add(release.id, found, targets.read()) }),
+    write && targets.node, list, total);
+  return { node, count };
+
+  /** Progress moves a bar; every other change draws the list anew. */
+  function changed(upload) {
+    if (upload.release !== release.id) return;
+    const bar = bars.get(upload);
+    if (bar && bar.state === upload.state) {
+      bar.show(upload);
+      return;
+    }
+    draw();
+    if (upload.settled) reload();
+  }
+
+  async function reload() {
+    clearTimeout(timer);
+    try {
+      artifacts = await api.all(path, { signal: page.signal });
+    } catch (error) {
+      tellError(error);
+      return;
+    }
+    draw();
+  }
+
+  function draw() {
+    const here = new Set(artifacts.map((each) => each.id));
+    const moving = uploads.of(release.id).filter((each) => each.state !== "UPLOADED" || !here.has(each.artifact.id));
+    const shown = new Set(moving.map((each) => each.artifact?.id));
+    const rest = artifacts.filter((each) => !shown.has(each.id));
+    bars.clear();
+    fill(list, moving.map(uploadRow), rest.map(artifactRow));
+    summarise();
+    clearTimeout(timer);
+    // Somebody else's uploads, and files that are read again, change without our doing.
+    if (rest.some((each) => ["WAITING", "PROCESSING"].includes(each.attributes.status))) timer = setTimeout(reload, LOOK_AGAIN);
+  }
+
+  function count() {
+    const states = [
+      ...uploads.of(release.id).filter((each) => !artifacts.some((one) => one.id === each.artifact?.id)).map((each) => each.state),
+      ...artifacts.map((each) => each.attributes.status),
+    ];
+    return {
+      ready: states.filter((each) => each === "UPLOADED").length,
+      failed: states.filter((each) => each === "FAILED").length,
+      pending: states.filter((each) => !["UPLOADED", "FAILED"].includes(each)).length,
+    };
+  }
+
+  function summarise() {
+    const { ready, failed, pending } = count();
+    const bytes = artifacts.reduce((sum, each) => sum + (each.attributes.filesize ?? 0), 0);
+    const parts = [`${plural(ready, "file")} ready`, pending > 0 && `${pending} on the way`, failed > 0 && `${failed} failed`];
+    total.textContent = ready + failed + pending === 0 ? "" : `${parts.filter(Boolean).join(", ")} · ${size(bytes)}`;
+  }
+
+  function uploadRow(upload) {
+    const { file, state, reason } = upload;
+    const progress = h("progress", { max: Math.max(file.size, 1), "aria-label": `Upload of ${file.name}` });
+    const amount = h("span", { class: "faint" });
+    const show = ({ sent }) => {
+      progress.value = sent;
+      amount.textContent = state === "SENDING" ? `${size(sent)} of ${size(file.size)}` : size(file.size);
+    };
+    bars.set(upload, { state, show });
+    show(upload);
+    return row({
+      name: file.name, facts: amount, status: state === "SENDING" ? progress : badge(state, state === "QUEUED" ? "plain" : undefined),
+      reason: state === "FAILED" && reason,
+      actions: state === "FAILED"
+        ? [button("Upload again", () => uploads.add(release.id, [file], upload.attributes)), drop(upload, "Dismiss")]
+        : state !== "UPLOADED" && [drop(upload, "Cancel")],
+    });
+  }
+
+  function drop(upload, label) {
+    return h("button", { type: "button", "aria-label": `${label} ${upload.file.name}`, on: { click: doing(async () => {
+      await uploads.remove(upload);
+      await reload();
+    }) } }, label);
+  }
+
+  function artifactRow(artifact) {
+    const { filename, filesize, platform, arch, status, failureReason } = artifact.attributes;
+    const details = [filesize !== null && size(filesize), platform, arch].filter(Boolean).join(" · ");
+    return row({
+      name: filename, facts: h("span", { class: "faint" }, details), status: badge(status), reason: failureReason,
+      actions: write && [
+        status === "FAILED" && h("button", { type: "button", on: { click: doing(() => again(artifact)) } }, "Read again"),
+        h("button", { type: "button", class: "bare", "aria-label": `Delete ${filename}`, on: { click: () => remove(artifact) } },
+          icon("cross")),
+      ],
+    });
+  }
+
+  async function again(artifact) {
+    await api.post(`/artifacts/${artifact.id}/actions/reprocess`);
+    await reload();
+  }
+
+  async function remove(artifact) {
+    const done = await confirm({
+      title: "Delete the file?", button: "Delete it", text: `${artifact.attributes.filename} is gone for everybody.`,
+      work: () => api.delete(`/artifacts/${artifact.id}`),
+    });
+    if (done) await reload();
+  }
+}
+
+function row({ name, facts, status, reason, actions }) {
+  return h("li", { class: "file" }, icon("file"),
+    h("div", { class: "what" }, h("span", { class: "name" }, name), facts, reason && h("p", { class: "error" }, sentence(reason))),
+    h("div", { class: "how" }, status), actions && h("div", { class: "row-actions" }, actions));
+}
