@@ -27,7 +27,7 @@ from keygenreg.management.errors import as_reply
 from keygenreg.management.router import resource_of
 from keygenreg.management.routes import ALL_ROUTES
 from keygenreg.mirror.service import Mirrors
-from keygenreg.page.assets import Assets
+from keygenreg.page.bundle import Bundle
 from keygenreg.page.resource import Entrance, Page
 from keygenreg.processing.service import ProcessingService
 from keygenreg.processing.size_limits import size_limits
@@ -171,7 +171,7 @@ def build(
     owners = {key: engine.resource(parts) for key, engine in engines.items()}
     owners |= {"management": resource_of(parts, ALL_ROUTES), "signed": SignedUrls(parts).app.resource()}
     if settings.page.enabled:
-        owners |= {"page": Page(edge, Assets.read()), "entrance": Entrance(edge)}
+        owners |= {"page": Page(edge, Bundle.read()), "entrance": Entrance(edge)}
     tree = Tree(owners, engines, addresses, singleplayer=singleplayer, refuse=_refusal(edge))
     site = EdgeSite(
         tree,

@@ -8,7 +8,7 @@ from twisted.web.server import NOT_DONE_YET
 
 from keygenreg.domain.failures import Failure, NotAllowed, NotFound
 from keygenreg.formats.media_types import PLAIN_UTF8
-from keygenreg.page.assets import Asset, Assets
+from keygenreg.page.bundle import Asset, Bundle
 from keygenreg.web.edge import Edge
 from keygenreg.web.exchange import Exchange
 from keygenreg.web.reply import Reply
@@ -86,23 +86,23 @@ class Page(_Read):
     gets our files all the same, but is not to keep them.
     """
 
-    def __init__(self, edge: Edge, assets: Assets) -> None:
+    def __init__(self, edge: Edge, bundle: Bundle) -> None:
         super().__init__(edge)
-        self._assets = assets
+        self._bundle = bundle
 
     def reply(self, exchange: Exchange, path: str) -> Reply:
         if not path:
             return self._document(exchange)
         digest, _, name = path.partition("/")
-        asset = self._assets.files.get(name)
-        if asset is None or len(digest) != len(self._assets.digest):
+        asset = self._bundle.files.get(name)
+        if asset is None or len(digest) != len(self._bundle.digest):
             raise NotFound("There is nothing at this path.")
-        return _reply(asset, _FOR_EVER if digest == self._assets.digest else _ASK_AGAIN)
+        return _reply(asset, _FOR_EVER if digest == self._bundle.digest else _ASK_AGAIN)
 
     def _document(self, exchange: Exchange) -> Reply:
         registry, origin = exchange.base_url, str(exchange.origin)
         policy = content_security_policy(None if registry == origin else registry)
-        asset = self._assets.index(f"/{PAGE}/{self._assets.digest}", registry)
+        asset = self._bundle.index(f"/{PAGE}/{self._bundle.digest}", registry)
         return _reply(asset, _ASK_AGAIN).with_headers(("Content-Security-Policy", policy))
 
 

@@ -40,7 +40,7 @@ class Asset:
 
 
 @frozen
-class Assets:
+class Bundle:
     """
     All files by their paths below the folder.
 
@@ -52,7 +52,7 @@ class Assets:
     _index: str = field(repr=False)
 
     @classmethod
-    def read(cls, folder: Path = Path(__file__).parent / "assets") -> Assets:
+    def read(cls, folder: Path = Path(__file__).parent / "assets") -> Bundle:
         """
         Read all files of a folder.
 
