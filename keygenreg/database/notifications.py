@@ -114,6 +114,8 @@ class Listener:
                 log.debug("Cannot listen for notifications: {error}", error=str(error))
             except CancelledError:
                 return
+            except Exception:
+                log.failure("Listening for notifications failed")
             self._close()
             self._tell(False)
             try:

@@ -8,7 +8,7 @@ from twisted.internet.task import deferLater
 from keygenreg.database import notifications
 from keygenreg.database.connection_settings import ConnectionSettings
 from keygenreg.database.notifications import LONGEST_PAYLOAD, Listener, notify
-from keygenreg.database.session import Session
+from keygenreg.database.session import Session, open_session
 from tests.database_fixtures import DatabaseTestCase, on_server
 
 LISTENERS = """SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -114,6 +114,21 @@ class NotificationTests(DatabaseTestCase):
         await deferLater(self.reactor, 0.3)
         self.assertFalse(listener.connected)
         self.assertEqual(self.heard, [])
+
+    async def test_unexpected_fault(self):
+        """Whatever goes wrong while it connects is logged, and it tries again."""
+        opened = []
+
+        async def open_badly(*arguments: object, **options: object) -> Session:
+            opened.append(arguments)
+            if len(opened) == 1:
+                raise RuntimeError("nobody thought of this")
+            return await open_session(*arguments, **options)
+
+        self.patch(notifications, "open_session", open_badly)
+        self.listen().start()
+        await self.until_heard("connected")
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     async def test_deaf_connection_does_not_count(self):
         """Behind a pooler LISTEN may be of no effect: then hearing never begins, whatever the server says."""

@@ -246,6 +246,20 @@ class BoundTests(PoolTestCase):
         await closing
 
 
+class ResourceTests(PoolTestCase):
+    async def test_a_server_that_lacks_something_asks_to_come_back(self):
+        """Disk space, memory, the disk itself, the time of a transaction: Unavailable, and the next statement runs."""
+        for code in ("53100", "53200", "53400", "58030", "25P03", "25P04"):
+            failing = Query(
+                "fail", f"DO $$ BEGIN RAISE EXCEPTION 'lacking' USING ERRCODE = '{code}'; END $$", unscoped=TEST
+            )
+            await self.assertFailure(self.start(self.database.rows(failing)), Unavailable)
+            await self.assertFailure(self.start(self.database.execute(failing)), Unavailable)
+            inside = self.database.transact(lambda transaction, query=failing: transaction.rows(query))
+            await self.assertFailure(self.start(inside), Unavailable)
+            self.assertEqual(await self.database.one(ONE), {"n": 1})
+
+
 class HealingTests(PoolTestCase):
     async def backends(self, database: Database, count: int) -> list[int]:
         await gatherResults([self.start(database.rows(SHORT_WAIT)) for _ in range(count)])
@@ -324,6 +338,25 @@ class HealingTests(PoolTestCase):
 
         await self.assertFailure(self.start(self.database.transact(work)), Unavailable)
         self.assertEqual(await self.database.rows(MARKS, text="half done"), [])
+
+    async def test_commit_over_a_dying_connection(self):
+        """Nobody knows whether it happened: the client is told to come back, and everything counts as changed."""
+        on_server(
+            self.settings,
+            """CREATE TABLE late_marks (text text);
+            CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(20); RETURN NULL; END';
+            CREATE CONSTRAINT TRIGGER late AFTER INSERT ON late_marks DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION wait()""",
+        )
+        told: list[str] = []
+        database = self.open_database(changed=told.append)
+        add = Query("add a late mark", "INSERT INTO late_marks VALUES ('x')", unscoped=TEST)
+        commit = self.start(database.transact(lambda transaction: transaction.execute(add)))
+        sql = "SELECT pid FROM pg_stat_activity WHERE query = 'COMMIT' AND wait_event = 'PgSleep'"
+        await self.until(lambda: on_server(self.settings, sql))
+        on_server(self.settings, f"SELECT pg_terminate_backend(pid) FROM ({sql}) AS found")
+        await self.assertFailure(commit, Unavailable)
+        self.assertEqual(told, ["everything"])
 
     async def test_server_that_is_away(self):
         """Callers are told so within their patience, the log says it once, and neither names the password."""
