@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from keygenreg.access.views import LICENSES, Views
 from keygenreg.caches.generations import Generations
 from keygenreg.domain.account import Account
-from keygenreg.domain.failures import Unavailable
+from keygenreg.domain.failures import NotFound, Unavailable
 from keygenreg.domain.grant import Bearer, Grant
 from keygenreg.web.keeping.keeping_answer import KeepingAnswer, Memory
 from keygenreg.web.keeping.kept_replies import KeptReplies, Settled
@@ -293,6 +293,18 @@ def test_a_database_that_is_down_costs_no_reply(world):
     world.down = True
     visit.made(b"good")
     assert world.request(grant).settled() is None
+
+
+def test_a_database_that_is_down_costs_no_refusal(world):
+    """Nor does the answer of a handler that raised before the caller's rights were looked at."""
+    visit = world.request(world.license())
+    visit.exchange.authorization, visit.exchange.authenticated = b"License known", None
+    assert result(visit.keeping.permission(visit.exchange, NotFound("nothing"))) is not None
+    world.generations.move(f"bearers {ACCOUNT.id}")
+    world.down = True
+    visit = world.request(visit.grant)
+    visit.exchange.authorization, visit.exchange.authenticated = b"License known", None
+    assert result(visit.keeping.permission(visit.exchange, NotFound("nothing"))) is None
 
 
 def test_a_guard_is_not_renewed(world):

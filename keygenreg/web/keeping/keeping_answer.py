@@ -177,5 +177,8 @@ class KeepingAnswer:
         if not self._judged and (exchange.authorization is not None or exchange.authenticated is not None):
             if not self._watching:
                 return None  # nobody knows whose credentials these may become
-            self.lasts_until((await self.view(exchange.grant)).until)
+            try:
+                self.lasts_until((await self.view(exchange.grant)).until)
+            except Failure:
+                return None  # the answer is good all the same
         return Keeping(self.guard, self._until, self._each)
