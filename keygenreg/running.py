@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReactorCore
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from keygenreg.assembly.program import ProgramReplaced
 from keygenreg.configuration import ConfigurationError
 from keygenreg.database.cluster import ClusterUnusable
 from keygenreg.database.directory_lock import DirectoryInUse
@@ -44,6 +45,8 @@ def refusal_of(reason: BaseException) -> Refusal | None:
     match reason:
         case ConfigurationError():
             return Refusal(BAD_CONFIGURATION, str(reason))
+        case ProgramReplaced():
+            return Refusal(UNEXPECTED, str(reason))
         case DirectoryInUse():
             return Refusal(DIRECTORY_IN_USE, str(reason))
         case CannotListenError():
@@ -69,16 +72,25 @@ class Daemon(Service):
     reactor is stopped and ``exit_status`` tells why. A stop that comes while it is still starting cancels that
     Deferred; ``stopService`` of the inner service is called in every case, once, and has to cope with a start that did
     not get to its end.
+
+    :param failed: fails when the service, once it runs, cannot go on: then the reactor is stopped as well.
     """
 
     def __init__(
-        self, service: IService, reactor: IReactorCore, on_failure: Callable[[int], None] = lambda status: None
+        self,
+        service: IService,
+        reactor: IReactorCore,
+        on_failure: Callable[[int], None] = lambda status: None,
+        *,
+        failed: Deferred[None] | None = None,
     ) -> None:
         self.exit_status = 0
         self._service = service
         self._reactor = reactor
         self._on_failure = on_failure
         self._starting: Deferred[Any] | None = None
+        if failed is not None:
+            failed.addErrback(self._failed)
 
     def startService(self) -> None:
         super().startService()

@@ -59,7 +59,8 @@ class Options(TwistedOptions):
 
 def makeService(options: Options) -> IService:
     """The whole daemon; nothing runs before it is started."""
-    return Daemon(make_service(options.settings, reread=options.reread), reactor, on_failure=_exit_with)
+    service = make_service(options.settings, reread=options.reread)
+    return Daemon(service, reactor, on_failure=_exit_with, failed=service.failed)
 
 
 def _exit_with(status: int) -> None:

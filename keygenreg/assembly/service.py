@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from twisted.application.service import IService, Service
+from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -55,9 +55,11 @@ class Registry(Service):
     replaces the web processes by new ones under the settings as they are then.
 
     :param reread: reads the settings again; raises ConfigurationError.
+    :ivar failed: fails when the daemon that runs cannot go on.
     """
 
     def __init__(self, settings: Settings, reactor: Any, reread: Callable[[], Settings] | None = None) -> None:
+        self.failed: Deferred[None] = Deferred()
         self._settings = settings
         self._reread = reread
         self._reactor = reactor
@@ -81,7 +83,9 @@ class Registry(Service):
         tls_files(self._settings)
         self._listener = bind(server.host, server.port)
         if server.workers > 1:
-            self._serving = Workers(self._reactor, self._settings, self._listener.fileno(), shared_memory())
+            self._serving = Workers(
+                self._reactor, self._settings, self._listener.fileno(), shared_memory(), self._give_up
+            )
             self._serving.load()
             loading = None
         else:
@@ -119,6 +123,10 @@ class Registry(Service):
         else:
             _log.info("The access log was opened again; with server.workers above 1 the web processes were replaced")
 
+    def _give_up(self, reason: Exception) -> None:
+        if not self.failed.called:
+            self.failed.errback(reason)
+
     async def _stop(self) -> None:
         if self._listener is not None:
             self._listener.close()
@@ -140,7 +148,7 @@ class Registry(Service):
 
 def make_service(
     settings: Settings, reactor: Any = None, *, reread: Callable[[], Settings] | None = None
-) -> IService:
+) -> Registry:
     """
     The daemon for these settings; nothing happens before ``startService``.
 

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 
 from keygenreg.assembly.hang_up import HangUp
 from keygenreg.assembly.log import begin_logging
+from keygenreg.assembly.program import FINGERPRINT_BYTES, OTHER_PROGRAM, fingerprint
 from keygenreg.assembly.serving import Serving
 from keygenreg.assembly.worker_orders import Orders
 from keygenreg.assembly.worker_words import (
@@ -90,7 +91,11 @@ class _Lifeline(Words):
 def main() -> None:
     # The terminal's interrupt goes to the whole group; the daemon decides when its workers stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    orders: Orders = pickle.loads(_read(int.from_bytes(_read(8), "big")))
+    program = fingerprint()
+    data = _read(int.from_bytes(_read(8), "big"))
+    if data[:FINGERPRINT_BYTES] != program:
+        sys.exit(OTHER_PROGRAM)
+    orders: Orders = pickle.loads(data[FINGERPRINT_BYTES:])
     settings = orders.own_settings
     begin_logging(settings.logging.level)
     serving = Serving(

@@ -15,6 +15,7 @@ from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
+from keygenreg.assembly.program import OTHER_PROGRAM
 from keygenreg.assembly.worker_orders import Orders
 from keygenreg.assembly.worker_words import (
     ANSWER_DESCRIPTOR,
@@ -34,6 +35,7 @@ class WorkerProcess(ProcessProtocol):
     :ivar ready: fires when it answers, or fails if it ends before; nobody has to listen.
     :ivar ended: fires with the reason.
     :ivar leaving: it was told to make room, so its end is no surprise.
+    :ivar other_program: it has ended because the program on the disk is not the daemon's.
     :ivar unanswered: for who watches it, to count questions; 0 again with each answer.
     """
 
@@ -43,6 +45,7 @@ class WorkerProcess(ProcessProtocol):
         self.ended: Deferred[str] = Deferred()
         self.is_ready = False
         self.leaving = False
+        self.other_program = False
         self.unanswered = 0
         self._on_figures = on_figures
         self._words = Words(self._hear)
@@ -69,9 +72,13 @@ class WorkerProcess(ProcessProtocol):
             },
         )
 
-    def give(self, orders: Orders) -> None:
-        """Tell it what to serve. Pickled: it crosses a pipe between our own processes only."""
-        data = pickle.dumps(evolve(orders, number=self.number))
+    def give(self, orders: Orders, program: bytes) -> None:
+        """
+        Tell it what to serve. Pickled: it crosses a pipe between our own processes only.
+
+        :param program: fingerprint of the daemon's.
+        """
+        data = program + pickle.dumps(evolve(orders, number=self.number))
         self.transport.write(len(data).to_bytes(8, "big") + data)
 
     def leave(self) -> None:
@@ -113,6 +120,7 @@ class WorkerProcess(ProcessProtocol):
 
     def processEnded(self, reason: Failure) -> None:
         self._fall_silent()
+        self.other_program = reason.value.exitCode == OTHER_PROGRAM
         if not self.ready.called:
             self.ready.errback(reason)
         self.ended.callback(reason.getErrorMessage())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from attrs import define, field
 from prometheus_client import CollectorRegistry, Counter
@@ -14,12 +15,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from keygenreg.assembly.operator_endpoint import OperatorEndpoint
+from keygenreg.assembly.program import ProgramReplaced, fingerprint
 from keygenreg.assembly.telemetry import process_registry
 from keygenreg.assembly.worker_orders import Orders
 from keygenreg.assembly.worker_process import WorkerProcess
 from keygenreg.settings import Settings
 from keygenreg.telemetry.figures import Gathered, snapshot
 
+T = TypeVar("T")
 _log = Logger()
 
 # Seconds.
@@ -27,7 +30,7 @@ FIRST_DELAY = 0.1
 LAST_DELAY = 30.0
 #: A web process that ends sooner than this doubles the delay before the next one is started.
 STEADY = 30.0
-#: In which a web process that replaces another one has to answer.
+#: In which a web process that takes another one's place has to answer.
 START_PATIENCE = 60.0
 #: What a web process gets beyond its drain time to end by itself.
 END_PATIENCE = 20.0
@@ -59,13 +62,18 @@ class Workers:
     A number of web processes on one socket: :meth:`load`, :meth:`start`, :meth:`stop`, each once.
 
     :param listener: descriptor of the listening socket; ``generations``: of the memory that all share.
+    :param give_up: called when there is no web process left and can be none.
     """
 
     reactor: Any
     settings: Settings
     listener: int
     generations: int
+    give_up: Callable[[ProgramReplaced], object] = field(default=lambda reason: None)
+    _program: bytes = field(default=b"", init=False, repr=False)
+    #: Those that a web process has been able to serve by, and those that are to be tried.
     _orders: Orders | None = field(default=None, init=False, repr=False)
+    _fresh_orders: Orders | None = field(default=None, init=False, repr=False)
     _places: list[_Place] = field(factory=list, init=False)
     _running: set[WorkerProcess] = field(factory=set, init=False)
     _stopping: bool = field(default=False, init=False)
@@ -94,13 +102,14 @@ class Workers:
             self._places.append(place)
             place.worker = self._spawn()
             place.born = self.reactor.seconds()
+        self._program = fingerprint()
 
     async def start(self, orders: Orders) -> None:
         """Let all serve; returns when each answers. Raises ProcessTerminated when one of them ends instead."""
         self._orders = orders
         first = [place.worker for place in self._places]
         for worker in first:
-            worker.give(orders)
+            worker.give(orders, self._program)
         try:
             await gatherResults([worker.ready for worker in first], consumeErrors=True)
         except FirstError as error:
@@ -108,15 +117,15 @@ class Workers:
         self._endpoint.start()
         self._asking.start(ASK_EVERY, now=False)
 
-    def _spawn(self) -> WorkerProcess:
+    def _spawn(self, orders: Orders | None = None) -> WorkerProcess:
         taken = {worker.number for worker in self._running}
         number = next(number for number in range(len(taken) + 1) if number not in taken)
         worker = WorkerProcess(number, self._told)
         worker.start(self.reactor, self.listener, self.generations)
         self._running.add(worker)
         worker.ended.addCallback(self._ended, worker)
-        if self._orders is not None:
-            worker.give(self._orders)
+        if orders is not None:
+            worker.give(orders, self._program)
         return worker
 
     # Supervision
@@ -124,6 +133,8 @@ class Workers:
     def _ended(self, why: str, worker: WorkerProcess) -> None:
         self._running.discard(worker)
         self._figures.retire(worker)
+        if worker.other_program:
+            _log.error("{what}", what=str(ProgramReplaced()))
         place = next((place for place in self._places if place.worker is worker), None)
         if place is None or self._stopping or self._orders is None:
             return
@@ -132,7 +143,13 @@ class Workers:
             place.delay = FIRST_DELAY
         _log.error("Web process {number} ended ({why})", number=worker.number, why=why)
         place.worker = None
-        self._fill_later(place)
+        if worker.other_program and not self._anybody_answers():
+            self.give_up(ProgramReplaced())
+        else:
+            self._fill_later(place)
+
+    def _anybody_answers(self) -> bool:
+        return any(worker.is_ready for worker in self._running)
 
     def _fill_later(self, place: _Place) -> None:
         _log.info("Another web process starts in {delay} seconds", delay=place.delay)
@@ -142,24 +159,36 @@ class Workers:
     def _fill(self, place: _Place) -> None:
         place.born = self.reactor.seconds()
         try:
-            place.worker = self._spawn()
+            worker = place.worker = self._spawn(self._orders)
         except OSError as error:
             _log.error("No web process can be started: {error}", error=str(error))
             self._fill_later(place)
             return
+        self._be_patient(worker)
         # Should it end before it is ready, it is replaced like any other.
-        place.worker.ready.addErrback(lambda _: None)
+        worker.ready.addErrback(lambda _: None)
+
+    def _be_patient(self, worker: WorkerProcess) -> None:
+        """Kill one that neither answers nor ends."""
+        patience = self.reactor.callLater(START_PATIENCE, worker.signal, signal.SIGKILL)
+
+        def over(result: T) -> T:
+            if patience.active():
+                patience.cancel()
+            return result
+
+        worker.ready.addBoth(over)
 
     # Replacement
 
     def replace(self, fresh: Settings) -> None:
         """
         Put a new web process into the place of each, one after the other: it answers before the old one takes no more
-        connections. When the first of them cannot start, the old ones go on.
+        connections. When one of them cannot start, the old ones go on, and further ones have the old settings.
         """
         if self._orders is None or self._stopping:
             return
-        self._orders = self._orders.renewed(fresh)
+        self._fresh_orders = self._orders.renewed(fresh)
         if self._replacing is not None:
             self._again = True
             return
@@ -175,14 +204,16 @@ class Workers:
         self._again = True
         while self._again:
             self._again = False
+            orders = self._fresh_orders
             for place in self._places:
-                if not await self._replace_one(place):
-                    return
-        _log.info("All web processes were replaced")
+                if not await self._replace_one(place, orders):
+                    break
+            else:
+                _log.info("All web processes were replaced")
 
-    async def _replace_one(self, place: _Place) -> bool:
-        fresh = self._spawn()
-        patience = self.reactor.callLater(START_PATIENCE, fresh.signal, signal.SIGKILL)
+    async def _replace_one(self, place: _Place, orders: Orders) -> bool:
+        fresh = self._spawn(orders)
+        self._be_patient(fresh)
         try:
             await fresh.ready
         except CancelledError:
@@ -190,9 +221,7 @@ class Workers:
         except Exception as error:
             _log.error("A new web process does not start ({why}); the old ones go on", why=str(error))
             return False
-        finally:
-            if patience.active():
-                patience.cancel()
+        self._orders = orders
         place.cancel_restart()
         old, place.worker = place.worker, fresh
         place.born, place.delay = self.reactor.seconds(), FIRST_DELAY

@@ -37,7 +37,8 @@ def serve(config: Path | None, **options: Any) -> None:
     """
     settings = read_settings(config, options)
     begin_logging(settings.logging.level)
-    daemon = Daemon(make_service(settings, reread=partial(load_settings, config, options)), reactor)
+    service = make_service(settings, reread=partial(load_settings, config, options))
+    daemon = Daemon(service, reactor, failed=service.failed)
     reactor.addSystemEventTrigger("before", "shutdown", daemon.stopService)
     reactor.callWhenRunning(daemon.startService)
     reactor.run()

@@ -12,6 +12,7 @@ from twisted.internet.error import ProcessExitedAlready, ProcessTerminated
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
+from keygenreg.assembly.program import FINGERPRINT_BYTES, OTHER_PROGRAM, ProgramReplaced, fingerprint
 from keygenreg.assembly.worker_orders import Orders
 from keygenreg.assembly.worker_process import WorkerProcess
 from keygenreg.assembly.worker_words import ANSWER_DESCRIPTOR, FIGURES, LEAVE, READY, TELL_FIGURES, framed
@@ -54,7 +55,7 @@ class Child:
 
     @property
     def orders(self) -> Orders:
-        return pickle.loads(self.heard[8 : 8 + int.from_bytes(self.heard[:8], "big")])
+        return pickle.loads(self.heard[8 + FINGERPRINT_BYTES : 8 + int.from_bytes(self.heard[:8], "big")])
 
     @property
     def told_to_leave(self) -> bool:
@@ -67,7 +68,8 @@ class Stage(Clock):
     def __init__(self) -> None:
         super().__init__()
         self.children: list[Child] = []
-        self.workers = Workers(self, SETTINGS, 3, 4)
+        self.given_up: list[ProgramReplaced] = []
+        self.workers = Workers(self, SETTINGS, 3, 4, self.given_up.append)
 
     def spawnProcess(self, protocol: WorkerProcess, *_: object, **__: object) -> None:
         self.children.append(Child(protocol))
@@ -114,6 +116,10 @@ def test_they_load_while_the_database_starts() -> None:
     stage = Stage()
     stage.workers.load()
     assert [child.heard for child in stage.children] == [b"", b""]
+
+
+def test_they_are_told_which_program_the_daemons_is(stage: Stage) -> None:
+    assert {child.heard[8 : 8 + FINGERPRINT_BYTES] for child in stage.children} == {fingerprint()}
 
 
 def test_a_start_fails_with_the_first_that_ends() -> None:
@@ -172,6 +178,41 @@ class TestDeath:
         assert values == [5]
 
 
+    def test_one_that_neither_answers_nor_ends_is_killed_and_replaced(self, stage: Stage) -> None:
+        stage.children[0].end(signal=signal.SIGKILL)
+        stage.until_another()
+        stage.advance(START_PATIENCE)
+        assert stage.children[2].signals == [signal.SIGKILL]
+        stage.until_another()
+        assert stage.children[1].alive
+
+
+class TestOtherProgram:
+    """Another version was installed while the daemon ran: what would serve by it does not begin."""
+
+    def test_the_others_go_on(self, stage: Stage) -> None:
+        stage.children[0].end(signal=signal.SIGKILL)
+        stage.until_another()
+        stage.children[2].end(exitCode=OTHER_PROGRAM)
+        assert stage.children[1].alive and not stage.given_up
+        stage.until_another()  # in case that it is put back
+
+    def test_when_none_is_left_the_daemon_ends(self, stage: Stage) -> None:
+        for child in stage.children[:2]:
+            child.end(signal=signal.SIGKILL)
+        assert not stage.given_up
+        stage.until_another()
+        stage.alive[0].end(exitCode=OTHER_PROGRAM)
+        assert len(stage.given_up) == 1
+
+    def test_none_is_replaced(self, stage: Stage) -> None:
+        stage.workers.replace(SETTINGS)
+        stage.children[2].end(exitCode=OTHER_PROGRAM)
+        stage.advance(LAST_DELAY)
+        assert stage.alive == stage.children[:2] and not stage.given_up
+        assert not any(child.told_to_leave for child in stage.alive)
+
+
 class TestReplacement:
     def test_one_after_the_other_and_the_new_one_first(self, stage: Stage) -> None:
         old = list(stage.children)
@@ -208,6 +249,21 @@ class TestReplacement:
         assert not any(child.told_to_leave for child in stage.alive)
         stage.workers.replace(SETTINGS)
         assert len(stage.children) == 4
+
+    def test_settings_that_none_can_serve_by_are_no_ones(self, stage: Stage) -> None:
+        """A web process that dies later is replaced by one with the settings of the others."""
+        stage.workers.replace(evolve(SETTINGS, logging=evolve(SETTINGS.logging, level="debug")))
+        stage.children[2].end(status=1)
+        stage.children[0].end(signal=signal.SIGKILL)
+        stage.until_another()
+        assert stage.children[3].orders.settings.logging.level == SETTINGS.logging.level
+
+    def test_asked_again_after_settings_that_none_can_serve_by(self, stage: Stage) -> None:
+        """The better ones are tried, although the first attempt was still under way."""
+        stage.workers.replace(SETTINGS)
+        stage.workers.replace(evolve(SETTINGS, logging=evolve(SETTINGS.logging, level="warn")))
+        stage.children[2].end(status=1)
+        assert stage.children[3].orders.settings.logging.level == "warn"
 
     def test_a_new_one_that_never_answers_is_given_up(self, stage: Stage) -> None:
         stage.workers.replace(SETTINGS)
