@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import socket
 import threading
 import time
@@ -378,6 +379,15 @@ class Twins:
         killed = self.processes()[0]
         killed.kill()
         psutil.wait_procs([killed], PATIENCE)
+        self.call()
+
+
+    def replace_all(self) -> None:
+        """All web processes give way to others, as after a change of settings."""
+        self.hang_up()
+        before = set(self.processes())
+        self.main.process.send_signal(signal.SIGHUP)
+        eventually(lambda: (now := self.processes()) and before.isdisjoint(now), "all are replaced")
         self.call()
 
 
