@@ -45,6 +45,7 @@ from keygenreg.web.limits import Limits
 from keygenreg.web.links import Addresses, Proxies
 from keygenreg.web.parts import Parts
 from keygenreg.web.resource_tree import Tree
+from keygenreg.web.routing import Routed
 from keygenreg.web.signed_urls import SignedUrls, claimer
 from keygenreg.web.site import EdgeSite
 
@@ -169,7 +170,7 @@ def build(
         edge, database, blobs, passwords, delivery, processing.process, settings, frozenset(readers), mirrors
     )
     owners = {key: engine.resource(parts) for key, engine in engines.items()}
-    owners |= {"management": resource_of(parts, ALL_ROUTES), "signed": SignedUrls(parts).app.resource()}
+    owners |= {"management": resource_of(parts, ALL_ROUTES), "signed": Routed(SignedUrls(parts).app)}
     if settings.page.enabled:
         owners |= {"page": Page(edge, Bundle.read()), "entrance": Entrance(edge)}
     tree = Tree(owners, engines, addresses, singleplayer=singleplayer, refuse=_refusal(edge))

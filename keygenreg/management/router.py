@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from attrs import field, frozen
 from klein import Klein
-from klein.resource import KleinResource
 from psycopg2.errors import ForeignKeyViolation, UniqueViolation
 from twisted.web.http import Request
 from twisted.web.resource import Resource
@@ -21,6 +20,7 @@ from keygenreg.management.signing import signed
 from keygenreg.web.exchange import Exchange
 from keygenreg.web.parts import Parts
 from keygenreg.web.reply import BlobReply, Reply
+from keygenreg.web.routing import Routed
 
 Handler = Callable[..., Awaitable[Reply | BlobReply]]
 #: Matching a pattern with several ``{name*}`` takes time that grows faster than the path: longer ones are nowhere.
@@ -165,19 +165,19 @@ class _Entrance(Resource):
 
     isLeaf = True
 
-    def __init__(self, klein: KleinResource) -> None:
+    def __init__(self, routed: Routed) -> None:
         super().__init__()
-        self._klein = klein
+        self._routed = routed
 
     def render(self, request: Request) -> object:
         request.api_path = tuple(part.decode("utf-8") for part in request.postpath)
         request.postpath = [b""]
-        return self._klein.render(request)
+        return self._routed.render(request)
 
 
 def resource_of(parts: Parts, routes: Iterable[Route]) -> Resource:
     """The management's resource, built once."""
-    return _Entrance(Management(parts, Routes(routes)).app.resource())
+    return _Entrance(Routed(Management(parts, Routes(routes)).app))
 
 
 _PREFLIGHT = Reply(

@@ -69,6 +69,9 @@ class EdgeChannel(HTTPChannel):
     def connectionLost(self, reason):
         self.site.channels.discard(self)
         super().connectionLost(reason)
+        # Each of these may hold the connection: what has ended should go at once, and not when garbage is looked for.
+        self.requests.clear()
+        self._done = self._transferDecoder = self._requestProducer = None
 
     # Time
 

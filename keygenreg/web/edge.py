@@ -88,7 +88,8 @@ class Edge:
             except Settled as settled:
                 reply = settled.kept.value
             except Failure as failure:
-                failed = failure
+                # Its traceback would hold this call, and with it the request, in a loop of references.
+                failed = failure.with_traceback(None)
                 reply = with_failure_headers(exchange, failure, failure_form(exchange, failure))
             finally:
                 keeping.ended()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import frozen
-from klein.resource import KleinResource
+from twisted.web.resource import Resource
 
 from keygenreg.domain.reading import Reading
 from keygenreg.web.parts import Parts
@@ -22,7 +22,7 @@ class Engine:
     """
     One protocol.
 
-    ``resource`` builds the engine's one Klein resource, once, from the daemon's parts.
+    ``resource`` builds the engine's one Klein, :class:`~keygenreg.web.routing.Routed`, once, from the daemon's parts.
     ``root_methods`` are those that the engine itself answers at its base path (else the ``engines`` resource does).
     ``registry_prefix`` is a path at the root of every host that belongs to the engine too (``v2`` for OCI).
     ``reader_maker`` takes the place of ``reader`` where reading needs room on disk: it gets a directory for temporary
@@ -30,7 +30,7 @@ class Engine:
     """
 
     key: str
-    resource: Callable[[Parts], KleinResource]
+    resource: Callable[[Parts], Resource]
     reader: Reader | None = None
     root_methods: frozenset[str] = frozenset()
     registry_prefix: str | None = None

@@ -174,6 +174,7 @@ class EdgeRequest(server.Request):
     def connectionLost(self, reason):
         site, begun = self.channel.site, self.started is not None
         super().connectionLost(reason)
+        self.producer = None  # it has been told to stop; and it holds the request
         if self.site is None:
             self._drop_upload()  # the body never got here; afterwards it is the handler's, see answering
         if begun and not self.finished and not self._refused:

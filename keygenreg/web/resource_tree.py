@@ -144,13 +144,13 @@ class Tree(Resource):
                 raise BadRequest("The method is not one of HTTP's.", "HTTP_METHOD_INVALID")
             found = self._place(request, path_parts(path))
         except Failure as failure:
-            refused = failure
+            refused = failure.with_traceback(None)  # which would hold this call, and that the failure
         if refused is not None:
             try:
                 found = self._place(request, _legible_parts(path))
             except Failure:
-                return self._refuse(request, refused)
-            if found.owner not in self._engines:
+                found = None
+            if found is None or found.owner not in self._engines:
                 return self._refuse(request, refused)
             # The engine says it in its own form.
             request.early_failure = refused

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 from attrs import evolve
 from klein import Klein
-from klein.resource import KleinResource
 
 from keygenreg.domain.failures import NotAllowed, NotFound, Unauthenticated
 from keygenreg.engines.npm import documents, paths, queries, search
@@ -25,6 +24,7 @@ from keygenreg.web.edge import answers, answers_unrouted
 from keygenreg.web.exchange import Exchange
 from keygenreg.web.parts import Parts
 from keygenreg.web.reply import BlobReply, Reply
+from keygenreg.web.routing import Routed
 from keygenreg.web.turns import in_turns
 
 #: Every use comes back to us, so that new versions and lost rights show at once; mostly it ends with a 304.
@@ -258,6 +258,6 @@ def _reply(document: documents.Document, audience: str, modified: datetime | Non
 answers_unrouted(NpmRoutes.app, as_reply, refusal=_HOW_TO_PUBLISH)
 
 
-def resource(parts: Parts) -> KleinResource:
+def resource(parts: Parts) -> Routed:
     """The engine's resource, built once."""
-    return NpmRoutes(parts).app.resource()
+    return Routed(NpmRoutes(parts).app)

@@ -9,7 +9,6 @@ from typing import Any
 
 from attrs import evolve, frozen
 from klein import Klein
-from klein.resource import KleinResource
 from twisted.web.http import Request
 
 from keygenreg.domain.failures import BadRequest, NotAllowed, NotFound, Unauthenticated
@@ -28,6 +27,7 @@ from keygenreg.web.edge import AnyReply, answers_unrouted
 from keygenreg.web.exchange import Exchange
 from keygenreg.web.parts import Parts
 from keygenreg.web.reply import BlobReply, Reply
+from keygenreg.web.routing import Routed
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _READS = ("GET", "HEAD")
@@ -283,6 +283,6 @@ def _finished(reply: AnyReply) -> AnyReply:
 answers_unrouted(OciRoutes.app, as_reply, refusal=_HOW_TO_PUBLISH)
 
 
-def resource(parts: Parts) -> KleinResource:
+def resource(parts: Parts) -> Routed:
     """The engine's resource, built once."""
-    return OciRoutes(parts).app.resource()
+    return Routed(OciRoutes(parts).app)

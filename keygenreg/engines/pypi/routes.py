@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 from attrs import evolve, frozen
 from klein import Klein
-from klein.resource import KleinResource
 from packaging.version import InvalidVersion, Version
 
 from keygenreg.domain.failures import Denied, Failure, NotAllowed, NotFound, Unauthenticated
@@ -32,6 +31,7 @@ from keygenreg.web.edge import answers, answers_unrouted
 from keygenreg.web.exchange import Exchange
 from keygenreg.web.parts import Parts
 from keygenreg.web.reply import BlobReply, Reply
+from keygenreg.web.routing import Routed
 from keygenreg.web.turns import in_turns
 
 #: Pages of OPEN products are the same for everybody; a short life lets uv share one request between its processes.
@@ -262,6 +262,6 @@ def _reply(page: render.Page, *, public: bool, rows: list[dict] = ()) -> Reply:
 answers_unrouted(PypiRoutes.app, as_reply, refusal=_HOW_TO_PUBLISH)
 
 
-def resource(parts: Parts) -> KleinResource:
+def resource(parts: Parts) -> Routed:
     """The engine's resource, built once."""
-    return PypiRoutes(parts).app.resource()
+    return Routed(PypiRoutes(parts).app)

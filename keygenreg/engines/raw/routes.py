@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import quote
 
 from klein import Klein
-from klein.resource import KleinResource
 
 from keygenreg.domain.failures import NotAllowed, NotFound
 from keygenreg.domain.grant import Grant
@@ -22,6 +21,7 @@ from keygenreg.web.exchange import Exchange
 from keygenreg.web.parts import Parts
 from keygenreg.web.reply import Reply
 from keygenreg.web.resource_tree import path_parts
+from keygenreg.web.routing import Routed
 
 _HOW_TO_PUBLISH = (
     "Files are published with `keygenreg publish FILE --package KEY --engine raw --version VERSION` or with the "
@@ -176,6 +176,6 @@ def _text(text: str) -> Reply:
 answers_unrouted(RawRoutes.app, as_reply, refusal=_HOW_TO_PUBLISH)
 
 
-def resource(parts: Parts) -> KleinResource:
+def resource(parts: Parts) -> Routed:
     """The engine's resource, built once."""
-    return RawRoutes(parts).app.resource()
+    return Routed(RawRoutes(parts).app)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from klein import Klein
-from klein.resource import KleinResource
 
 from keygenreg.domain.failures import NotAllowed, NotFound
 from keygenreg.engines.rubygems import compact_index, queries, spec_index
@@ -26,6 +25,7 @@ from keygenreg.web.edge import answers, answers_unrouted
 from keygenreg.web.exchange import Exchange
 from keygenreg.web.parts import Parts
 from keygenreg.web.reply import BlobReply, Reply
+from keygenreg.web.routing import Routed
 
 _READS = ["GET", "HEAD"]
 _GEM, _GEMSPEC = ".gem", ".gemspec.rz"
@@ -203,6 +203,6 @@ def _stem(file: str, suffix: str) -> str:
 answers_unrouted(RubyGemsRoutes.app, as_reply, refusal=_HOW_TO_PUBLISH)
 
 
-def resource(parts: Parts) -> KleinResource:
+def resource(parts: Parts) -> Routed:
     """The engine's resource, built once."""
-    return RubyGemsRoutes(parts).app.resource()
+    return Routed(RubyGemsRoutes(parts).app)

@@ -6,7 +6,6 @@ import time
 from typing import Any
 
 from klein import Klein
-from klein.resource import KleinResource
 from twisted.internet.defer import Deferred, maybeDeferred
 
 from keygenreg.domain.channel import CHANNELS, STABLE, included, of_prerelease
@@ -29,6 +28,7 @@ from keygenreg.web.edge import answers, answers_unrouted
 from keygenreg.web.exchange import Exchange
 from keygenreg.web.parts import Parts
 from keygenreg.web.reply import Reply
+from keygenreg.web.routing import Routed
 
 #: How long an answer may be given again, less than the shortest life of the links in it, in seconds.
 _KEPT_SECONDS = 15
@@ -203,6 +203,6 @@ def _nothing() -> Reply:
 answers_unrouted(TauriRoutes.app, as_reply, refusal=_HOW_TO_PUBLISH)
 
 
-def resource(parts: Parts) -> KleinResource:
+def resource(parts: Parts) -> Routed:
     """The engine's resource, built once."""
-    return TauriRoutes(parts).app.resource()
+    return Routed(TauriRoutes(parts).app)

@@ -208,6 +208,7 @@ class FileAnswering:
     def finish(self) -> None:
         """All of it is with the transport."""
         self._ended = True
+        self._leaving.clear()  # what waits there holds this
         self.channel.site.log(self)
         self.channel.end_answer(self)
 
@@ -217,6 +218,7 @@ class FileAnswering:
             return
         self._ended = True
         self.code = CLIENT_GONE
-        for leaving in self._leaving:
-            leaving.errback(reason)
+        leaving, self._leaving = self._leaving, []
+        for each in leaving:
+            each.errback(reason)
         self.channel.site.log(self)
