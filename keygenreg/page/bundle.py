@@ -21,6 +21,8 @@ MEDIA_TYPES = {
 INDEX = "index.html"
 #: What stands in the index for the folder of the other files, and for where the registry is.
 _FOLDER, _REGISTRY = "{{folder}}", "{{registry}}"
+#: What stands there for all modules, so that browsers fetch them at once and not as they find them.
+_MODULES = "{{modules}}"
 _DIGEST_LENGTH = 16
 
 
@@ -73,5 +75,8 @@ class Bundle:
         :param folder: path of the other files, without a slash at its end.
         :param registry: where customers reach the registry: scheme, host and port.
         """
-        text = self._index.replace(_FOLDER, escape(folder)).replace(_REGISTRY, escape(registry))
+        names = (name for name in self.files if name.endswith(".js"))
+        modules = "\n".join(f'<link rel="modulepreload" href="{_FOLDER}/{escape(name)}">' for name in names)
+        text = self._index.replace(_MODULES, modules)
+        text = text.replace(_FOLDER, escape(folder)).replace(_REGISTRY, escape(registry))
         return Asset.of(text.encode(), HTML_UTF8)

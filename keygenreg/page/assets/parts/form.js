@@ -14,12 +14,13 @@ let count = 0;
  * choice or of many; `pointer` is where the API's errors point to, by default the attribute of that name. A field that
  * is a node takes its place as it is.
  *
- * `submit(values)` does the work and throws what went wrong; `button` names it. `extra` are nodes beside the button.
+ * `submit(values)` does the work and throws what went wrong; `button` names it, `kind` is its class. `extra` are nodes
+ * beside the button.
  */
-export function form({ fields, button, submit, extra = [], wide = false }) {
+export function form({ fields, button, submit, extra = [], wide = false, kind = "primary" }) {
   const summary = h("div", { class: "summary", role: "alert", hidden: true });
   const inputs = fields.map((each) => (each instanceof Node ? { node: each } : field(each)));
-  const submitter = h("button", { type: "submit", class: "primary" }, button);
+  const submitter = h("button", { type: "submit", class: kind }, button);
   const element = h("form", { class: wide ? "form wide" : "form", novalidate: true, on: { submit: send } },
     summary, inputs.map((each) => each.node), h("div", { class: "buttons" }, submitter, extra));
   element.fields = Object.fromEntries(inputs.filter((each) => each.name).map((each) => [each.name, each]));
@@ -72,7 +73,7 @@ function field(given) {
   const says = [hint && `${id}-hint`, `${id}-error`].filter(Boolean).join(" ");
   const input = inputOf(given, id, says);
   const note = hint && h("p", { class: "hint", id: `${id}-hint` }, hint);
-  const optional = !required && !["check", "choice", "many"].includes(kind) && h("span", { class: "optional" }, "optional");
+  const optional = !required && !["check", "choice", "many"].includes(kind) && [" ", h("span", { class: "optional" }, "optional")];
   const node = kind === "check"
     ? h("div", { class: "field check" }, h("label", { htmlFor: id }, input.node, label), note, message)
     : kind === "many"

@@ -42,7 +42,9 @@ function put(text, kind, milliseconds) {
     h("button", { type: "button", class: "bare", "aria-label": "Close", on: { click: () => notice.remove() } },
       icon("cross")));
   // A dialog lies above everything else in the page, so what is told while one is open has its place in it.
-  const dialog = document.querySelector("dialog[open] .notices");
-  (dialog ?? document.getElementById("notices")).append(notice);
+  const place = document.querySelector("dialog[open] .notices") ?? document.getElementById("notices");
+  // What was done before has been seen; what went wrong stays.
+  if (kind === "good") place.querySelectorAll(".good").forEach((each) => each.remove());
+  place.append(notice);
   if (milliseconds) setTimeout(() => notice.remove(), milliseconds);
 }

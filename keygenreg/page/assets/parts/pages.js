@@ -31,20 +31,26 @@ const TONES = {
   FAILED: "bad", YANKED: "bad", SUSPENDED: "bad", BANNED: "bad", EXPIRED: "warn",
 };
 
-/** A word of the API as a badge. */
+/** A word of the API, such as PUBLISHED, as a badge. */
 export function badge(word, tone = TONES[word] ?? "plain") {
-  return h("span", { class: `badge ${tone}` }, word.replaceAll("_", " ").toLowerCase());
+  const text = word.replaceAll("_", " ").toLowerCase();
+  return label(text.charAt(0).toUpperCase() + text.slice(1), tone);
+}
+
+/** A badge with any text. */
+export function label(text, tone = "calm") {
+  return h("span", { class: `badge ${tone}` }, text);
 }
 
 /** Names and values: `[name, value]`; those without a value are left out. */
 export function facts(entries) {
-  return h("dl", { class: "facts" }, entries.filter(([, value]) => value !== null && value !== undefined && value !== "")
+  return h("dl", { class: "facts" }, entries.filter(([, value]) => value !== null && value !== undefined && value !== false && value !== "")
     .map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
 }
 
-/** Something that ends something: text on one side, the button on the other. */
-export function danger(title, text, button) {
-  return h("div", { class: "danger-row" }, h("div", {}, h("h3", {}, title), h("p", {}, text)), button);
+/** What ends a record: the words on one side, the button on the other. */
+export function ending(title, text, button) {
+  return h("section", { class: "section ending" }, h("div", {}, h("h2", {}, title), h("p", {}, text)), button);
 }
 
 export function button(label, click, { kind = null, symbol = null } = {}) {

@@ -22,12 +22,12 @@ export async function entitlements(page) {
       columns: [
         { label: "Name", kind: "main", cell: (each) => each.attributes.name },
         { label: "Code", cell: (each) => h("code", {}, each.attributes.code) },
-        { label: "Made", cell: (each) => day(each.attributes.created) },
+        { label: "Created", cell: (each) => day(each.attributes.created) },
         { label: "", kind: "end", cell: (each) => write && h("div", { class: "row-actions" },
           button("Edit", () => save(page, each)), button("Delete", () => remove(page, each), { kind: "danger" })) },
       ],
       empty: nothing("No entitlements yet", "You need them only if some licenses are to get releases that others do not.",
-        ...(write ? [button("Make the first entitlement", create, { kind: "primary" })] : [])),
+        ...(write ? [button("Create the first entitlement", create, { kind: "primary" })] : [])),
     }),
   ];
 }
@@ -35,7 +35,7 @@ export async function entitlements(page) {
 async function save(page, known) {
   const { api } = session();
   const done = await askForm({
-    title: known ? "Entitlement" : "New entitlement", button: known ? "Save" : "Make it",
+    title: known ? "Entitlement" : "New entitlement", button: known ? "Save" : "Create",
     fields: [
       { name: "name", label: "Name", required: true, value: known?.attributes.name, placeholder: "Second generation" },
       { name: "code", label: "Code", required: true, value: known?.attributes.code, code: true, placeholder: "GEN-2",

@@ -28,10 +28,10 @@ export async function install({ api, item, product, signal }) {
       : "Nothing is published yet, so there is nothing to install: these commands work as soon as a release is published."),
     strategy === "CLOSED" && h("p", { class: "note warn" }, "The product is closed: only your own tokens can install it, with",
       " the user name token and the token in place of license and KEY."),
-    strategy !== "OPEN" && h("div", { class: "field" }, h("label", { htmlFor: "license-key" }, "License key"), input,
+    strategy !== "OPEN" && h("div", { class: "field license-key" }, h("label", { htmlFor: "license-key" }, "License key"), input,
       h("p", { class: "hint" }, "Fills in the commands; it goes nowhere else. ", product
         && h("a", { href: `#/products/${product.id}/licensing` }, "Licenses of the product"))),
-    section(`With the clients of ${engine ? engineName(engine) : "plain files"}`, {}, blocks),
+    section(engine ? `${engineName(engine)} clients` : "Any HTTP client", {}, blocks),
   ];
 
   function draw() {

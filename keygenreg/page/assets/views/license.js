@@ -7,7 +7,7 @@ import { askForm, confirm } from "../parts/dialogs.js";
 import { codeLine } from "../parts/copying.js";
 import { orNull } from "../parts/form.js";
 import { doing, tell } from "../parts/notices.js";
-import { badge, button, danger, facts, heading, section } from "../parts/pages.js";
+import { badge, button, ending, facts, heading, section } from "../parts/pages.js";
 import { listing } from "../parts/tables.js";
 import { may } from "../permissions.js";
 import { go } from "../router.js";
@@ -35,13 +35,13 @@ export async function license(page) {
     heading({ title: found.attributes.name ?? "License", crumbs: [["Licenses", "/licenses"],
       ...(product ? [[product.attributes.name, `/products/${product.id}/licensing`]] : [])],
       beside: [badge(found.attributes.status)], actions: actions(work) }),
-    section("About it", { actions: may("licenses.support") ? [button("Edit", () => edit(work))] : [] }, facts([
+    section("Details", { actions: may("licenses.support") ? [button("Edit", () => edit(work))] : [] }, facts([
       ["Key", codeLine(found.attributes.key, "Copy the key")],
       ["Ends", found.attributes.expiry ? moment(found.attributes.expiry) : "never"],
       ["Product", product && h("a", { href: `#/products/${product.id}` }, product.attributes.name)],
       ["Policy", policy && h("a", { href: `#/policies/${policy.id}` }, policy.attributes.name)],
       ["Owner", holder && h("a", { href: `#/users/${holder.id}` }, holder.attributes.email)],
-      ["Made", moment(found.attributes.created)],
+      ["Created", moment(found.attributes.created)],
       ["Metadata", Object.keys(found.attributes.metadata).length > 0
         && h("pre", {}, h("code", {}, JSON.stringify(found.attributes.metadata, null, 2)))],
     ])),
@@ -53,8 +53,8 @@ export async function license(page) {
       if (await makeToken(api, found)) page.refresh();
     })] : [] }, await listing({ api, signal, path: `${at}/tokens`, caption: "Tokens of the license", columns: tokenColumns(page),
       empty: h("p", { class: "faint" }, "None. The key itself may be enough, as the policy says.") })),
-    write && section("The end of it", {}, danger("Revoke the license", "Its key and tokens are worthless from then on.",
-      button("Revoke", () => revoke(work), { kind: "danger" }))),
+    write && ending("Revoke the license", "Its key and tokens are worthless from then on.",
+      button("Revoke", () => revoke(work), { kind: "danger" })),
   ];
 }
 

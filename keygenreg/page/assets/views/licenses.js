@@ -19,7 +19,7 @@ export function licenseColumns() {
       each.attributes.name ?? h("span", { class: "faint" }, "without a name")), h("code", { class: "aside" }, shortened(each))] },
     { label: "Status", cell: (each) => badge(each.attributes.status) },
     { label: "Ends", cell: (each) => (each.attributes.expiry ? day(each.attributes.expiry) : "never") },
-    { label: "Made", kind: "end", cell: (each) => day(each.attributes.created) },
+    { label: "Created", kind: "end", cell: (each) => day(each.attributes.created) },
   ];
 }
 
@@ -39,7 +39,7 @@ export async function licenses({ query, signal }) {
       api, signal, path: "/licenses", query: { status: status || undefined }, caption: "Licenses", columns: licenseColumns(),
       empty: status ? nothing("None of these", `No license is ${status.toLowerCase()}.`)
         : nothing("No licenses yet", "Make one for each customer. It belongs to a policy of the product that it opens.",
-          ...(create ? [button("Make the first license", create, { kind: "primary" })] : [])),
+          ...(create ? [button("Create the first license", create, { kind: "primary" })] : [])),
     }),
   ];
 }
@@ -54,7 +54,7 @@ function choice(status) {
 /** Keys are names of licenses to the API, so one is found as it was sent to the customer. */
 function finder(api) {
   return form({
-    fields: [{ name: "key", label: "Find by key", required: true, code: true, pointer: "key" }], button: "Find",
+    fields: [{ name: "key", label: "Find by key", required: true, code: true, pointer: "key" }], button: "Find", kind: null,
     submit: async ({ key }) => {
       const found = await api.find(`/licenses/${encodeURIComponent(key.trim())}`);
       if (!found) throw Object.assign(new Error("No license has this key."), { field: "key" });
@@ -75,7 +75,7 @@ export async function makeLicense(api, { policy = null, product = null }) {
     return owner ? `${owner.attributes.name}: ${each.attributes.name}` : each.attributes.name;
   };
   const made = await askForm({
-    title: "New license", button: "Make it",
+    title: "New license", button: "Create",
     lead: policies.length === 0 ? "There is no policy yet; make one first." : null,
     fields: [
       ...(policy ? [] : [{ name: "policy", label: "Policy", kind: "choice", required: true,

@@ -26,7 +26,7 @@ export async function newRelease({ query, signal }) {
   const targets = targetFields(item?.attributes.engine);
   const draft = form({
     wide: true,
-    button: "Make the draft",
+    button: "Create draft",
     fields: [
       ...(item ? [] : [packageField(packages)]),
       chosen.node,

@@ -5,7 +5,7 @@ import { h } from "../dom.js";
 import { confirm } from "../parts/dialogs.js";
 import { form, orNull } from "../parts/form.js";
 import { tell } from "../parts/notices.js";
-import { badge, button, danger, heading, linkButton, section, tabs } from "../parts/pages.js";
+import { button, ending, heading, label, linkButton, section, tabs } from "../parts/pages.js";
 import { listing, nothing } from "../parts/tables.js";
 import { may } from "../permissions.js";
 import { go } from "../router.js";
@@ -26,7 +26,7 @@ async function open(page) {
     heading({
       title: name,
       crumbs: [["Products", "/products"], ...(product ? [[product.attributes.name, `/products/${product.id}`]] : [])],
-      beside: [badge(engineName(engine), "calm"), h("code", {}, key)], actions: create,
+      beside: [label(engineName(engine)), h("code", {}, key)], actions: create,
     }),
     tabs("Parts of the package", page.path, [
       ["Releases", at], ["Install", `${at}/install`], ...(may("catalogue.write") ? [["Settings", `${at}/settings`]] : []),
@@ -42,7 +42,7 @@ export async function packageReleases(page) {
     columns: releaseColumns(),
     empty: nothing("No releases yet", "A release is a version with its files. It is a draft until you publish it.",
       ...(may("catalogue.write")
-        ? [linkButton("Make the first release", `/new-release?package=${item.id}`, { kind: "primary" })] : [])),
+        ? [linkButton("Create the first release", `/new-release?package=${item.id}`, { kind: "primary" })] : [])),
   })];
 }
 
@@ -72,9 +72,9 @@ export async function packageSettings(page) {
         page.refresh();
       },
     })),
-    section("The end of it", {}, danger("Delete the package",
+    ending("Delete the package",
       "With it go its releases and files. Its name never leads to another registry, even then.",
-      button("Delete", () => remove(api, item, product), { kind: "danger" })))];
+      button("Delete", () => remove(api, item, product), { kind: "danger" }))];
 }
 
 async function remove(api, item, product) {

@@ -18,7 +18,7 @@ export function policyColumns() {
     { label: "Name", kind: "main", cell: (each) => h("a", { href: `#/policies/${each.id}` }, each.attributes.name) },
     { label: "Lasts", cell: (each) => duration(each.attributes.duration) },
     { label: "Signs in with", cell: (each) => labelOf(AUTHENTICATION, each.attributes.authenticationStrategy) },
-    { label: "Made", kind: "end", cell: (each) => day(each.attributes.created) },
+    { label: "Created", kind: "end", cell: (each) => day(each.attributes.created) },
   ];
 }
 
@@ -57,7 +57,7 @@ export async function policies({ signal }) {
     await listing({
       api, signal, path: "/policies", caption: "Policies", columns: policyColumns(),
       empty: nothing("No policies yet", "Every license is made under a policy of its product.",
-        ...(write ? [button("Make the first policy", create, { kind: "primary" })] : [])),
+        ...(write ? [button("Create the first policy", create, { kind: "primary" })] : [])),
     }),
   ];
 }
@@ -66,7 +66,7 @@ export async function policies({ signal }) {
 export async function makePolicy(api, product) {
   const products = product ? [product] : await api.all("/products");
   const made = await askForm({
-    title: "New policy", button: "Make it",
+    title: "New policy", button: "Create",
     lead: products.length === 0 ? "There is no product yet; make one first." : null,
     fields: [
       ...(product ? [] : [{ name: "product", label: "Product", kind: "choice", required: true,

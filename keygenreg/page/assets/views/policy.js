@@ -4,7 +4,7 @@ import { related, resource } from "../api.js";
 import { confirm } from "../parts/dialogs.js";
 import { form } from "../parts/form.js";
 import { tell } from "../parts/notices.js";
-import { button, danger, heading, section } from "../parts/pages.js";
+import { button, ending, heading, section } from "../parts/pages.js";
 import { listing, nothing } from "../parts/tables.js";
 import { may } from "../permissions.js";
 import { go } from "../router.js";
@@ -41,8 +41,8 @@ export async function policy(page) {
         page.refresh();
       },
     })),
-    may("policies.delete") && section("The end of it", {}, danger("Delete the policy", "Its licenses go with it.",
-      button("Delete", () => remove(api, found, product), { kind: "danger" }))),
+    may("policies.delete") && ending("Delete the policy", "Its licenses go with it.",
+      button("Delete", () => remove(api, found, product), { kind: "danger" })),
   ];
 }
 

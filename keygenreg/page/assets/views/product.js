@@ -6,7 +6,7 @@ import { day } from "../format.js";
 import { askForm, confirm } from "../parts/dialogs.js";
 import { form, orNull } from "../parts/form.js";
 import { tell } from "../parts/notices.js";
-import { badge, button, danger, heading, linkButton, section, tabs } from "../parts/pages.js";
+import { badge, button, ending, heading, linkButton, section, tabs } from "../parts/pages.js";
 import { listing, nothing } from "../parts/tables.js";
 import { may } from "../permissions.js";
 import { go } from "../router.js";
@@ -48,10 +48,10 @@ export async function productPackages(page) {
       { label: "Name", kind: "main", cell: (each) => h("a", { href: `#/packages/${each.id}` }, each.attributes.name) },
       { label: "Key", cell: (each) => h("code", {}, each.attributes.key) },
       { label: "Engine", cell: (each) => engineName(each.attributes.engine) },
-      { label: "Made", kind: "end", cell: (each) => day(each.attributes.created) },
+      { label: "Created", kind: "end", cell: (each) => day(each.attributes.created) },
     ],
     empty: nothing("No packages yet", "A package is what customers install, under one name and with one kind of client.",
-      ...(may("catalogue.write") ? [button("Make the first package", create(api, product), { kind: "primary" })] : [])),
+      ...(may("catalogue.write") ? [button("Create the first package", create(api, product), { kind: "primary" })] : [])),
   })];
 }
 
@@ -121,9 +121,9 @@ export async function productSettings(page) {
         page.refresh();
       },
     })),
-    may("products.manage") && section("The end of it", {}, danger("Delete the product",
+    may("products.manage") && ending("Delete the product",
       "With it go its packages, releases, files, policies, licenses and tokens.",
-      button("Delete", () => remove(api, product), { kind: "danger" })))];
+      button("Delete", () => remove(api, product), { kind: "danger" }))];
 }
 
 async function remove(api, product) {
@@ -141,7 +141,7 @@ async function remove(api, product) {
 
 async function makePackage(api, product) {
   const made = await askForm({
-    title: "New package", button: "Make it",
+    title: "New package", button: "Create",
     fields: [
       { name: "engine", label: "Who installs it", kind: "choice",
         options: [...ENGINES, ["", "No engine – files by the API only"]], value: "pypi" },

@@ -36,17 +36,17 @@ export async function products({ signal }) {
         { label: "Name", kind: "main", cell: (each) => h("a", { href: `#/products/${each.id}` }, each.attributes.name) },
         { label: "Code", cell: (each) => each.attributes.code && h("code", {}, each.attributes.code) },
         { label: "Access", cell: (each) => badge(each.attributes.distributionStrategy) },
-        { label: "Made", kind: "end", cell: (each) => day(each.attributes.created) },
+        { label: "Created", kind: "end", cell: (each) => day(each.attributes.created) },
       ],
       empty: nothing("No products yet", "A product is what customers buy. It comes first; then its packages, and their releases.",
-        ...(create ? [button("Make the first product", create, { kind: "primary" })] : [])),
+        ...(create ? [button("Create the first product", create, { kind: "primary" })] : [])),
     }),
   ];
 }
 
 async function makeProduct(api) {
   const made = await askForm({
-    title: "New product", fields: productFields(), button: "Make it",
+    title: "New product", fields: productFields(), button: "Create",
     submit: (values) => api.post("/products", resource("products", said(values))),
   });
   if (made) go(`/products/${made.id}`);

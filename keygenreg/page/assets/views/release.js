@@ -6,7 +6,7 @@ import { fromInput, moment, plural, toInput } from "../format.js";
 import { askForm, confirm } from "../parts/dialogs.js";
 import { orNull } from "../parts/form.js";
 import { doing, tell, tellError } from "../parts/notices.js";
-import { badge, button, danger, facts, heading, linkButton, section } from "../parts/pages.js";
+import { badge, button, ending, facts, heading, linkButton, section } from "../parts/pages.js";
 import { may } from "../permissions.js";
 import { go } from "../router.js";
 import { session } from "../session.js";
@@ -38,11 +38,11 @@ export async function release(page) {
     }),
     state(work),
     section("Files", {}, uploaded.node),
-    section("About it", { actions: write ? [button("Edit", () => edit(work))] : [] }, about(found, item)),
+    section("Details", { actions: write ? [button("Edit", () => edit(work))] : [] }, about(found, item)),
     section("Who may have it", {}, await constraints({ page, api, release: found, write, product })),
-    write && section("The end of it", {}, danger("Delete the release",
+    write && ending("Delete the release",
       "As if it had never been: its files go, and its version may be used again.",
-      button("Delete", () => remove(work), { kind: "danger" }))),
+      button("Delete", () => remove(work), { kind: "danger" })),
   ];
 }
 
@@ -76,7 +76,7 @@ function about(found, item) {
       ["Name", name], ["Version", version], ["Channel", channel], ["Tag", tag && h("code", {}, tag)],
       ["Package", item ? h("a", { href: `#/packages/${item.id}` }, `${item.attributes.key} (${engineName(item.attributes.engine)})`)
         : "none"],
-      ["Made", moment(created)], ["Dated", backdated && moment(backdated)],
+      ["Created", moment(created)], ["Dated", backdated && moment(backdated)],
       ["Metadata", Object.keys(metadata).length > 0 && h("pre", {}, h("code", {}, JSON.stringify(metadata, null, 2)))],
     ]),
     description ? h("div", { class: "notes" }, description) : h("p", { class: "faint" }, "No notes."),
@@ -135,7 +135,7 @@ async function setTag({ page, api, found }) {
 async function edit({ page, api, found }) {
   const { name, description, backdated, metadata } = found.attributes;
   const done = await askForm({
-    title: "About the release", button: "Save", wide: true,
+    title: "Details of the release", button: "Save", wide: true,
     fields: [
       { name: "name", label: "Name", value: name },
       { name: "description", label: "Notes", kind: "area", rows: 8, value: description },

@@ -13,7 +13,7 @@ export function releaseColumns(packages = null) {
     { label: "Status", cell: (each) => badge(each.attributes.status) },
     { label: "Channel", cell: (each) => each.attributes.channel },
     { label: "Tag", cell: (each) => each.attributes.tag && h("code", {}, each.attributes.tag) },
-    { label: "Made", kind: "end", cell: (each) => day(each.attributes.backdated ?? each.attributes.created) },
+    { label: "Created", kind: "end", cell: (each) => day(each.attributes.backdated ?? each.attributes.created) },
   ];
   if (packages) columns.splice(1, 0, { label: "Package", cell: (each) => packageOf(each, packages) });
   return columns;

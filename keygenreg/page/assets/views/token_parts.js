@@ -6,7 +6,7 @@ import { day, fromInput, moment } from "../format.js";
 import { askForm, confirm, showSecret } from "../parts/dialogs.js";
 import { orNull } from "../parts/form.js";
 import { tell } from "../parts/notices.js";
-import { badge, button } from "../parts/pages.js";
+import { badge, button, label } from "../parts/pages.js";
 import { session } from "../session.js";
 
 const HOLDERS = { products: "/products/", licenses: "/licenses/", users: "/users/" };
@@ -16,7 +16,7 @@ export function tokenColumns(page, { bearer = false } = {}) {
     { label: "Name", kind: "main", cell: nameOf },
     { label: "Kind", cell: (each) => each.attributes.kind.replaceAll("-", " ") },
     { label: "Ends", cell: (each) => ends(each.attributes.expiry) },
-    { label: "Made", cell: (each) => day(each.attributes.created) },
+    { label: "Created", cell: (each) => day(each.attributes.created) },
     { label: "", kind: "end", cell: (each) => actions(page, each) },
   ];
   if (bearer) columns.splice(2, 0, { label: "Of", cell: holder });
@@ -25,7 +25,7 @@ export function tokenColumns(page, { bearer = false } = {}) {
 
 function nameOf(token) {
   const own = token.id === session().tokenId;
-  return [token.attributes.name ?? h("span", { class: "faint" }, "without a name"), own && " ", own && badge("this session", "calm")];
+  return [token.attributes.name ?? h("span", { class: "faint" }, "without a name"), own && " ", own && label("this session")];
 }
 
 function ends(expiry) {
@@ -73,7 +73,7 @@ async function revoke(page, token) {
 /** Make a token for a product, license or user, and show its secret. Gives whether one was made. */
 export async function makeToken(api, bearer) {
   const made = await askForm({
-    title: "New token", button: "Make it",
+    title: "New token", button: "Create",
     fields: [
       { name: "name", label: "Name", placeholder: "build machine", hint: "What it is for, so that you know it later." },
       { name: "expiry", label: "Ends", kind: "datetime", hint: "Empty: never." },

@@ -6,7 +6,7 @@ import { moment } from "../format.js";
 import { askForm, confirm } from "../parts/dialogs.js";
 import { orNull } from "../parts/form.js";
 import { doing, tell } from "../parts/notices.js";
-import { badge, button, danger, facts, heading, section } from "../parts/pages.js";
+import { badge, button, ending, facts, heading, label, section } from "../parts/pages.js";
 import { listing } from "../parts/tables.js";
 import { may } from "../permissions.js";
 import { go } from "../router.js";
@@ -26,19 +26,19 @@ export async function user(page) {
   const customer = role === "user";
   return [
     heading({ title: email, crumbs: [["Users", customer ? "/users" : "/users?who=staff"]],
-      beside: [badge(labelOf(ROLES, role), "calm"), badge(status)],
+      beside: [label(labelOf(ROLES, role)), badge(status)],
       actions: customer && may("users.ban") ? [ban({ page, api, found, at })] : [] }),
-    section("About it", { actions: may("users.write") ? [button("Edit", () => edit({ page, api, found, at }))] : [] },
-      facts([["Name", fullName], ["Role", labelOf(ROLES, role)], ["Made", moment(created)]])),
+    section("Details", { actions: may("users.write") ? [button("Edit", () => edit({ page, api, found, at }))] : [] },
+      facts([["Name", fullName], ["Role", labelOf(ROLES, role)], ["Created", moment(created)]])),
     section("Licenses", {}, await listing({ api, signal, path: `${at}/licenses`, caption: "Licenses of the user",
       columns: licenseColumns(), empty: h("p", { class: "faint" }, "None.") })),
     section("Tokens", { actions: may("users.tokens") && (customer || self) ? [button("New token", async () => {
       if (await makeToken(api, found)) page.refresh();
     })] : [] }, await listing({ api, signal, path: `${at}/tokens`, caption: "Tokens of the user", columns: tokenColumns(page),
       empty: h("p", { class: "faint" }, "None.") })),
-    may("users.delete") && !self && section("The end of it", {}, danger("Delete the user",
+    may("users.delete") && !self && ending("Delete the user",
       "The licenses that the user owns, and the user's tokens, go too.",
-      button("Delete", () => remove(api, found, at), { kind: "danger" }))),
+      button("Delete", () => remove(api, found, at), { kind: "danger" })),
   ];
 }
 

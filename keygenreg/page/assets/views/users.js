@@ -30,17 +30,17 @@ export async function users({ query, signal }) {
           each.attributes.fullName && h("span", { class: "aside" }, each.attributes.fullName)] },
         { label: "Role", cell: (each) => labelOf(ROLES, each.attributes.role) },
         { label: "Status", cell: (each) => badge(each.attributes.status) },
-        { label: "Made", kind: "end", cell: (each) => day(each.attributes.created) },
+        { label: "Created", kind: "end", cell: (each) => day(each.attributes.created) },
       ],
       empty: nothing("Nobody yet", "You need customers as users only if they sign in themselves: a license works without.",
-        ...(create ? [button("Make a user", create, { kind: "primary" })] : [])),
+        ...(create ? [button("Create a user", create, { kind: "primary" })] : [])),
     }),
   ];
 }
 
 function finder(api) {
   return form({
-    fields: [{ name: "email", label: "Find by e-mail", kind: "email", required: true, pointer: "email" }], button: "Find",
+    fields: [{ name: "email", label: "Find by e-mail", kind: "email", required: true, pointer: "email" }], button: "Find", kind: null,
     submit: async ({ email }) => {
       const found = await api.find(`/users/${encodeURIComponent(email.trim())}`);
       if (!found) throw Object.assign(new Error("Nobody has this address."), { field: "email" });
@@ -64,7 +64,7 @@ export function userFields(attributes = null) {
 
 async function makeUser(api, staff) {
   const made = await askForm({
-    title: "New user", button: "Make it", fields: userFields().map((each) => (each.name === "role" && staff
+    title: "New user", button: "Create", fields: userFields().map((each) => (each.name === "role" && staff
       ? { ...each, value: "developer" } : each)),
     submit: (values) => api.post("/users", resource("users", said(values))),
   });
