@@ -56,6 +56,7 @@ setup(
             "hypothesis>=6.170",
             "import-linter>=2.17",
             "mousebender>=2025.1",
+            "playwright>=1.60",
             "pypi-simple>=1.8",
             "pypiserver>=2.4",
             "pytest>=9.2",

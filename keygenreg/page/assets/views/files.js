@@ -54,11 +54,19 @@ export async function files({ page, api, release, engine, write }) {
     draw();
   }
 
-  function draw() {
+  /** What is on its way, and the artifacts beside it: without those that are the same, or make way for it. */
+  function split() {
     const here = new Set(artifacts.map((each) => each.id));
     const moving = uploads.of(release.id).filter((each) => each.state !== "UPLOADED" || !here.has(each.artifact.id));
-    const shown = new Set(moving.map((each) => each.artifact?.id));
-    const rest = artifacts.filter((each) => !shown.has(each.id));
+    const same = new Set(moving.map((each) => each.artifact?.id));
+    const names = new Set(moving.filter((each) => !each.settled).map((each) => each.file.name));
+    const rest = artifacts.filter(({ id, attributes: { filename, status } }) => !same.has(id)
+      && !(names.has(filename) && ["WAITING", "FAILED"].includes(status)));
+    return { moving, rest };
+  }
+
+  function draw() {
+    const { moving, rest } = split();
     bars.clear();
     fill(list, moving.map(uploadRow), rest.map(artifactRow));
     summarise();
@@ -68,10 +76,8 @@ export async function files({ page, api, release, engine, write }) {
   }
 
   function count() {
-    const states = [
-      ...uploads.of(release.id).filter((each) => !artifacts.some((one) => one.id === each.artifact?.id)).map((each) => each.state),
-      ...artifacts.map((each) => each.attributes.status),
-    ];
+    const { moving, rest } = split();
+    const states = [...moving.map((each) => each.state), ...rest.map((each) => each.attributes.status)];
     return {
       ready: states.filter((each) => each === "UPLOADED").length,
       failed: states.filter((each) => each === "FAILED").length,
