@@ -22,6 +22,8 @@ from keygenreg.database.faults import NeverSent, SessionLost, ends_session
 from keygenreg.database.prepared_statements import PreparedStatements
 
 CONNECT_TIMEOUT = 10.0
+# How much longer than the server's own limit a statement may take before the server is taken for hung.
+HUNG_AFTER = 5.0
 CHANGES = "registry_changed "
 """What notices of triggers about changes begin with, after the word NOTICE."""
 
@@ -46,10 +48,16 @@ class Session:
     Its coroutines must not be cancelled: see ``cancellation``.
 
     :param prepare: whether repeated reads may be prepared.
+    :param longest: seconds after which a statement without an answer closes the connection; ``None`` for never.
     """
 
     def __init__(
-        self, reactor: Any, notified: Callable[[Notify], None] | None = None, *, prepare: bool = True
+        self,
+        reactor: Any,
+        notified: Callable[[Notify], None] | None = None,
+        *,
+        prepare: bool = True,
+        longest: float | None = None,
     ) -> None:
         self.closed = False
         self.on_lost: Callable[[Session], None] | None = None
@@ -57,6 +65,9 @@ class Session:
         self._connection = Connection(reactor, self._lost, notified)
         self._turn = DeferredLock()
         self._changes: list[str] = []
+        self._longest = longest
+        self._sent: float | None = None
+        self._watch: Any = None
         self._prepared = PreparedStatements(self._send, self._is_inside, reactor.seconds) if prepare else None
 
     async def connect(self, keywords: Mapping[str, Any]) -> None:
@@ -101,6 +112,9 @@ class Session:
         # Before libpq may close the descriptor: the reactor cannot forget it any more afterwards.
         self._reactor.removeReader(self._connection)
         cursor = self._connection.cursor()
+        self._sent = self._reactor.seconds()
+        if self._watch is None and self._longest is not None:
+            self._watch = self._reactor.callLater(self._longest, self._look)
         try:
             await cursor.execute(sql, params)
             self._gather_notices()
@@ -109,6 +123,19 @@ class Session:
         except Exception as error:
             self._check(error)
             raise
+        finally:
+            self._sent = None
+
+    def _look(self) -> None:
+        """One timer for many statements: they are far shorter."""
+        self._watch = None
+        if self._sent is None or self._longest is None:
+            return
+        left = self._sent + self._longest - self._reactor.seconds()
+        if left > 0:
+            self._watch = self._reactor.callLater(left, self._look)
+        else:
+            self.close()
 
     def take_changes(self) -> list[str]:
         """What triggers said, since the last call, that statements have changed; see ``schema/0003_changes.sql``."""
@@ -159,6 +186,9 @@ class Session:
         if self.closed:
             return
         self.closed = True
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
         if self._connection.pollable() is not None:
             self._connection.close()
 
@@ -189,13 +219,15 @@ async def open_session(
 ) -> Session:
     """Connect and log in.
 
-    :param statement_timeout: seconds after which the server stops a statement; 0 for never.
+    :param statement_timeout: seconds after which the server stops a statement; 0 for never. A server that does not is
+        hung: the statement fails a little later.
     :param prepare: whether repeated reads may be prepared.
     :raises SessionLost: it did not work within ten seconds; the text says why and holds no secret.
     """
     keywords = settings.keywords(statement_timeout=statement_timeout, one_plan=prepare)
     keywords |= await _addresses(reactor, settings)
-    session = Session(reactor, notified, prepare=prepare)
+    longest = statement_timeout + HUNG_AFTER if statement_timeout else None
+    session = Session(reactor, notified, prepare=prepare, longest=longest)
     await session.connect(keywords)
     return session
 

@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from random import Random
 
+import psutil
 import psycopg2
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.task import deferLater
 from twisted.logger import globalLogPublisher
 
+from keygenreg.database import session
 from keygenreg.database.connection_settings import ConnectionSettings
 from keygenreg.database.pool import Database
 from keygenreg.database.query import Query
@@ -357,6 +359,23 @@ class HealingTests(PoolTestCase):
         on_server(self.settings, f"SELECT pg_terminate_backend(pid) FROM ({sql}) AS found")
         await self.assertFailure(commit, Unavailable)
         self.assertEqual(told, ["everything"])
+
+    async def test_server_that_hangs(self):
+        """It keeps connections open and answers nothing, not even its own time limit: that ends, for all who wait."""
+        self.patch(session, "HUNG_AFTER", 0.2)
+        database = self.open_database(connections=2, statement_timeout=0.4)
+        pids = await self.backends(database, 2)
+        processes = [psutil.Process(pid) for pid in pids]
+        for process in processes:
+            process.suspend()
+        try:
+            read, write = self.start(database.one(ONE)), self.start(database.execute(ADD, text="hanging"))
+            self.assertEqual(await read, {"n": 1})  # over another connection
+            await self.assertFailure(write, Unavailable)
+        finally:
+            for process in processes:
+                process.resume()
+        self.assertEqual(await database.one(ONE), {"n": 1})
 
     async def test_server_that_is_away(self):
         """Callers are told so within their patience, the log says it once, and neither names the password."""
