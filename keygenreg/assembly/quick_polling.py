@@ -26,7 +26,7 @@ from twisted.python.log import callWithLogger
 
 _log = Logger()
 
-_HEARING, _WRITING = 0.01, 0.002
+_HEARING, _WRITING = 0.01, 0.004
 """
 Seconds of each turn for connections that can be read, or have ended, and for those that can only be written; one of
 each kind has its turn at least. The others keep their places for the next one.

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from attrs import define, field
+from attrs import define, field, setters
 from twisted.internet.defer import Deferred
 
 from keygenreg.storage.threads import DiskThreads
@@ -34,7 +34,7 @@ def _as_parts(parts: Iterable[bytes | range]) -> deque[memoryview | range]:
     return deque(part if isinstance(part, range) else memoryview(part) for part in parts if len(part))
 
 
-@define(eq=False)
+@define(eq=False, on_setattr=setters.NO_OP)
 class Body:
     """
     :ivar parts: what is left.
@@ -92,6 +92,8 @@ class Body:
         if self._disk is None or not isinstance(part, range):
             return end
         start, end = part.start, part.start + end
+        if end <= self._seen_until:
+            return end - start
         if start < self._warm_until:
             return min(end, self._warm_until) - start
         at = max(start, self._seen_until)

@@ -33,7 +33,7 @@ buffer, whose rest is then sent as acknowledgments come in: less of our time for
 _FIRST_BURST = 1024 * 1024
 """Bytes of a first burst, and least of any; one that the socket takes whole is followed by one of twice as many."""
 
-_TURN = 0.001
+_TURN = 0.002
 """Seconds in which one connection may send burst after burst: the way round the reactor costs a twentieth of one."""
 
 _UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EOVERFLOW})
