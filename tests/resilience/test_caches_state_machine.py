@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import wraps
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -67,6 +68,7 @@ class Market:
                        owner=("users", user["id"]))  # fmt: skip
         )
         self.added: list[dict] = []
+        self.patches = count()
         keys = [license["attributes"]["key"] for license in self.licenses]
         self.credentials: list[str | None] = [None, None, *map(by_key, keys), f"Bearer {self.vendor.account.token}"]
         self.credentials += [by_key("unknown"), "Bearer unknown", f"License {keys[0]}"]
@@ -187,7 +189,8 @@ class Changes:
 
     def publish(self) -> Answer:
         """A new version, with its bytes."""
-        version, engine = f"2.0.{self.chosen.randrange(10**6)}", self.chosen.choice(list(self.market.vendor.packages))
+        # A number of its own: the same seed may come again, the same version may not.
+        version, engine = f"2.0.{next(self.market.patches)}", self.chosen.choice(list(self.market.vendor.packages))
         self.market.added.append(self.market.vendor.publish(engine, version))
         return self.api.get(f"/artifacts/{self.market.added[-1]['id']}", Prefer="no-download")
 
