@@ -25,8 +25,8 @@ expect.set_options(timeout=20_000)
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
 ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 
 
@@ -316,7 +316,8 @@ def test_names_of_files_tell_versions(call: Callable[..., Any]):
 def test_commands_of_every_engine(call: Callable[..., Any]):
     """As in the table of the README; words of others are quoted for the shell."""
     known = {"base": "https://r.example.com", "account": None, "product": "kestrel", "key": "@acme/tool",
-             "files": ["a b.zip"], "version": "1.0.0", "tag": None, "open": False, "secret": "K'EY"}  # fmt: skip
+             "files": ["a b.zip"], "version": "1.0.0", "tag": None, "open": False,
+             "user": "license", "secret": "K'EY"}  # fmt: skip
 
     def texts(engine: str, **more: Any) -> str:
         blocks = call("install_commands.js", "installCommands", engine, known | more)

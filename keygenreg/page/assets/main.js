@@ -59,12 +59,10 @@ function show(node, fresh) {
   const title = main.content.querySelector("h1")?.dataset.title;
   document.title = title ? `${title} – keygenreg` : "keygenreg";
   main.mark(router.here());
-  if (fresh) {
-    scrollTo(0, 0);
-    main.content.querySelector("h1")?.focus({ preventScroll: true });
-  } else {
-    scrollTo(0, scrolled);
-  }
+  scrollTo(0, fresh ? 0 : scrolled);
+  if (fresh) document.querySelectorAll("dialog[open]").forEach((dialog) => dialog.close());
+  // What had the focus is gone, where the view is another or the button that was pressed is not there any more.
+  if (fresh || document.activeElement === document.body) main.content.querySelector("h1")?.focus({ preventScroll: true });
 }
 
 function begin(message) {

@@ -72,6 +72,8 @@ function signedIn() {
 async function leave() {
   if (uploads.active > 0 && !window.confirm("Files are being uploaded. Sign out all the same?")) return;
   uploads.cancelAll();
+  // Whoever signs in next begins at the beginning, and finds no ids in the address.
+  history.replaceState(null, "", "#/products");
   await signOut();
 }
 

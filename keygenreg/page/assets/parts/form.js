@@ -134,3 +134,18 @@ export function orNull(text) {
 export function said(attributes) {
   return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== null && value !== ""));
 }
+
+/** The field of a record's metadata: a JSON object, which engines and your own programs read. */
+export function metadataField(metadata) {
+  return { name: "metadata", label: "Metadata", kind: "area", code: true, rows: 4,
+    value: Object.keys(metadata ?? {}).length ? JSON.stringify(metadata, null, 2) : "", hint: "A JSON object." };
+}
+
+export function readMetadata(text) {
+  if (!text.trim()) return {};
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw Object.assign(new Error(`This is no JSON: ${error.message}`), { field: "/data/attributes/metadata" });
+  }
+}

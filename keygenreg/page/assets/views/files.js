@@ -8,6 +8,7 @@ import { doing, sentence, tellError } from "../parts/notices.js";
 import { badge, button } from "../parts/pages.js";
 import { uploads } from "../uploads.js";
 import { FILE_HINTS } from "../words.js";
+import { fileDetails } from "./file_details.js";
 import { targetFields } from "./targets.js";
 
 const LOOK_AGAIN = 2000;
@@ -103,7 +104,7 @@ export async function files({ page, api, release, engine, write }) {
     bars.set(upload, { state, show });
     show(upload);
     return row({
-      name: file.name, facts: amount, status: state === "SENDING" ? progress : badge(state, state === "QUEUED" ? "plain" : undefined),
+      name: h("span", { class: "name" }, file.name), facts: amount, status: state === "SENDING" ? progress : badge(state, state === "QUEUED" ? "plain" : undefined),
       reason: state === "FAILED" && reason,
       actions: state === "FAILED"
         ? [button("Upload again", () => uploads.add(release.id, [file], upload.attributes)), drop(upload, "Dismiss")]
@@ -122,13 +123,17 @@ export async function files({ page, api, release, engine, write }) {
     const { filename, filesize, platform, arch, status, failureReason } = artifact.attributes;
     const details = [filesize !== null && size(filesize), platform, arch].filter(Boolean).join(" · ");
     return row({
-      name: filename, facts: h("span", { class: "faint" }, details), status: badge(status), reason: failureReason,
+      name: h("button", { type: "button", class: "name", on: { click: () => look(artifact) } }, filename), facts: h("span", { class: "faint" }, details), status: badge(status), reason: failureReason,
       actions: write && [
         status === "FAILED" && h("button", { type: "button", on: { click: doing(() => again(artifact)) } }, "Read again"),
         h("button", { type: "button", class: "bare", "aria-label": `Delete ${filename}`, on: { click: () => remove(artifact) } },
           icon("cross")),
       ],
     });
+  }
+
+  async function look(artifact) {
+    if (await fileDetails(api, artifact, write)) await reload();
   }
 
   async function again(artifact) {
@@ -147,6 +152,6 @@ export async function files({ page, api, release, engine, write }) {
 
 function row({ name, facts, status, reason, actions }) {
   return h("li", { class: "file" }, icon("file"),
-    h("div", { class: "what" }, h("span", { class: "name" }, name), facts, reason && h("p", { class: "error" }, sentence(reason))),
+    h("div", { class: "what" }, name, facts, reason && h("p", { class: "error" }, sentence(reason))),
     h("div", { class: "how" }, status), actions && h("div", { class: "row-actions" }, actions));
 }

@@ -10,6 +10,7 @@ import { engineName } from "../words.js";
 export async function install({ api, item, product, signal }) {
   const { key, engine } = item.attributes;
   const strategy = product?.attributes.distributionStrategy ?? "LICENSED";
+  const closed = strategy === "CLOSED";
   const newest = await newestRelease(api, item, signal);
   const files = newest ? (await api.all(`/releases/${newest.id}/artifacts`, { query: { status: "UPLOADED" }, signal }))
     .map((each) => each.attributes.filename) : [];
@@ -17,25 +18,26 @@ export async function install({ api, item, product, signal }) {
     base: registryUrl(), account: session().mode === "multiplayer" ? session().account : null,
     product: product?.attributes.code ?? product?.id, key, files,
     version: newest?.attributes.version ?? null, tag: newest?.attributes.tag ?? null, open: strategy === "OPEN",
+    user: closed ? "token" : "license",
   };
   const blocks = h("div", { class: "blocks" });
-  const input = h("input", { id: "license-key", type: "text", class: "code", placeholder: "KEY", autocomplete: "off",
+  const input = h("input", { id: "license-key", type: "text", class: "code", placeholder: closed ? "TOKEN" : "KEY", autocomplete: "off",
     spellcheck: "false", autocapitalize: "none", on: { input: draw } });
   draw();
   return [
     h("p", { class: newest ? "note" : "note warn" }, newest
       ? `The newest published release is ${newest.attributes.version}. What is below can be given to customers as it is.`
       : "Nothing is published yet, so there is nothing to install: these commands work as soon as a release is published."),
-    strategy === "CLOSED" && h("p", { class: "note warn" }, "The product is closed: only your own tokens can install it, with",
-      " the user name token and the token in place of license and KEY."),
-    strategy !== "OPEN" && h("div", { class: "field license-key" }, h("label", { htmlFor: "license-key" }, "License key"), input,
+    strategy === "CLOSED" && h("p", { class: "note warn" }, "The product is closed: no license opens it, only tokens of yours do."),
+    strategy !== "OPEN" && h("div", { class: "field license-key" },
+      h("label", { htmlFor: "license-key" }, closed ? "Token" : "License key"), input,
       h("p", { class: "hint" }, "Fills in the commands; it goes nowhere else. ", product
-        && h("a", { href: `#/products/${product.id}/licensing` }, "Licenses of the product"))),
+        && h("a", { href: `#/products/${product.id}/${closed ? "tokens" : "licensing"}` }, `${closed ? "Tokens" : "Licenses"} of the product`))),
     section(engine ? `${engineName(engine)} clients` : "Any HTTP client", {}, blocks),
   ];
 
   function draw() {
-    const commands = installCommands(engine, { ...known, secret: input.value.trim() || "KEY" });
+    const commands = installCommands(engine, { ...known, secret: input.value.trim() || (closed ? "TOKEN" : "KEY") });
     fill(blocks, commands.map(({ title, text, note }) => h("div", { class: "block" }, h("h3", {}, title),
       codeBlock(text, `Copy: ${title}`), note && h("p", { class: "hint" }, note))));
   }

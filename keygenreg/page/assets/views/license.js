@@ -5,7 +5,7 @@ import { h } from "../dom.js";
 import { fromInput, moment, toInput } from "../format.js";
 import { askForm, confirm } from "../parts/dialogs.js";
 import { codeLine } from "../parts/copying.js";
-import { orNull } from "../parts/form.js";
+import { metadataField, orNull, readMetadata } from "../parts/form.js";
 import { doing, tell } from "../parts/notices.js";
 import { badge, button, ending, facts, heading, section } from "../parts/pages.js";
 import { listing } from "../parts/tables.js";
@@ -13,7 +13,6 @@ import { may } from "../permissions.js";
 import { go } from "../router.js";
 import { session } from "../session.js";
 import { attachments } from "./attachments.js";
-import { metadataField, readMetadata } from "./package.js";
 import { makeToken, tokenColumns } from "./token_parts.js";
 
 export async function license(page) {

@@ -28,7 +28,7 @@ export async function newRelease({ query, signal }) {
     wide: true,
     button: "Create draft",
     fields: [
-      ...(item ? [] : [packageField(packages)]),
+      ...(item ? [] : [packageField(packages, packages[0]?.id)]),
       chosen.node,
       targets.node,
       { name: "version", label: "Version", required: true, short: true, code: true, placeholder: "1.4.0",
@@ -69,8 +69,9 @@ export async function newRelease({ query, signal }) {
   return [heading({ title: "New release", crumbs, lead: "It is a draft, which only you see, until you publish it." }), draft];
 }
 
-function packageField(packages) {
-  return { name: "package", label: "Package", kind: "choice", pointer: "/data/relationships/package",
+/** The field that says which package a release is of. */
+export function packageField(packages, value) {
+  return { name: "package", label: "Package", kind: "choice", pointer: "/data/relationships/package", value,
     options: [...packages.map((each) => [each.id, `${each.attributes.key} (${engineName(each.attributes.engine)})`]),
       ["", "None – files by their addresses only"]] };
 }

@@ -3,7 +3,7 @@
 import { related, resource } from "../api.js";
 import { h } from "../dom.js";
 import { confirm } from "../parts/dialogs.js";
-import { form, orNull } from "../parts/form.js";
+import { form, metadataField, orNull, readMetadata } from "../parts/form.js";
 import { tell } from "../parts/notices.js";
 import { button, ending, heading, label, linkButton, section, tabs } from "../parts/pages.js";
 import { listing, nothing } from "../parts/tables.js";
@@ -86,20 +86,5 @@ async function remove(api, item, product) {
   if (done) {
     tell(`${item.attributes.name} is deleted.`);
     go(product ? `/products/${product.id}` : "/products");
-  }
-}
-
-/** The field of a record's metadata: a JSON object, which engines and your own programs read. */
-export function metadataField(metadata) {
-  return { name: "metadata", label: "Metadata", kind: "area", code: true, rows: 4,
-    value: Object.keys(metadata ?? {}).length ? JSON.stringify(metadata, null, 2) : "", hint: "A JSON object." };
-}
-
-export function readMetadata(text) {
-  if (!text.trim()) return {};
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw Object.assign(new Error(`This is no JSON: ${error.message}`), { field: "/data/attributes/metadata" });
   }
 }

@@ -4,7 +4,7 @@ import { resource } from "../api.js";
 import { h, outside } from "../dom.js";
 import { day } from "../format.js";
 import { askForm, confirm } from "../parts/dialogs.js";
-import { form, orNull } from "../parts/form.js";
+import { form, metadataField, orNull, readMetadata } from "../parts/form.js";
 import { tell } from "../parts/notices.js";
 import { badge, button, ending, heading, linkButton, section, tabs } from "../parts/pages.js";
 import { listing, nothing } from "../parts/tables.js";
@@ -113,10 +113,10 @@ export async function productSettings(page) {
   const { api, product, head } = await open(page, () => []);
   return [...head,
     section("Settings", {}, form({
-      fields: productFields(product.attributes), button: "Save",
+      fields: [...productFields(product.attributes), metadataField(product.attributes.metadata)], button: "Save",
       submit: async (values) => {
         await api.patch(`/products/${product.id}`, resource("products",
-          { ...values, code: orNull(values.code), url: orNull(values.url) }));
+          { ...values, code: orNull(values.code), url: orNull(values.url), metadata: readMetadata(values.metadata) }));
         tell("Saved.");
         page.refresh();
       },

@@ -4,7 +4,7 @@ import { ApiError, related, resource } from "../api.js";
 import { h } from "../dom.js";
 import { fromInput, moment, plural, toInput } from "../format.js";
 import { askForm, confirm } from "../parts/dialogs.js";
-import { orNull } from "../parts/form.js";
+import { metadataField, orNull, readMetadata } from "../parts/form.js";
 import { doing, tell, tellError } from "../parts/notices.js";
 import { badge, button, ending, facts, heading, linkButton, section } from "../parts/pages.js";
 import { may } from "../permissions.js";
@@ -13,7 +13,7 @@ import { session } from "../session.js";
 import { engineName } from "../words.js";
 import { constraints } from "./constraints.js";
 import { files } from "./files.js";
-import { metadataField, readMetadata } from "./package.js";
+import { packageField } from "./new_release.js";
 
 export async function release(page) {
   const { api } = session();
@@ -48,7 +48,7 @@ export async function release(page) {
 
 function actions(work) {
   const { status } = work.found.attributes;
-  const tag = button(work.found.attributes.tag ? "Move tag" : "Tag", () => setTag(work));
+  const tag = button(work.found.attributes.tag ? "Change tag" : "Tag", () => setTag(work));
   if (status === "PUBLISHED") {
     return [tag, button("Yank", () => yank(work), { kind: "danger" })];
   }
@@ -132,20 +132,28 @@ async function setTag({ page, api, found }) {
   if (done) page.refresh();
 }
 
-async function edit({ page, api, found }) {
+async function edit({ page, api, found, item, product }) {
   const { name, description, backdated, metadata } = found.attributes;
+  const packages = await api.all("/packages", { query: { product: product?.id } });
   const done = await askForm({
     title: "Details of the release", button: "Save", wide: true,
     fields: [
       { name: "name", label: "Name", value: name },
-      { name: "description", label: "Notes", kind: "area", rows: 8, value: description },
+      { name: "description", label: "Notes", kind: "area", rows: 6, value: description },
       { name: "backdated", label: "Dated", kind: "datetime", value: toInput(backdated),
         hint: "When it came out, if that was before it came here. Licenses that have expired keep what is older." },
+      packageField(packages, item?.id ?? ""),
       metadataField(metadata),
     ],
-    submit: (values) => api.patch(`/releases/${found.id}`, resource("releases", {
-      name: orNull(values.name), description: orNull(values.description), backdated: fromInput(values.backdated),
-      metadata: readMetadata(values.metadata) })),
+    submit: async (values) => {
+      const dated = values.backdated === toInput(backdated) ? {} : { backdated: fromInput(values.backdated) };
+      await api.patch(`/releases/${found.id}`, resource("releases", {
+        name: orNull(values.name), description: orNull(values.description), metadata: readMetadata(values.metadata), ...dated }));
+      if ((values.package ?? "") !== (item?.id ?? "")) {
+        const inside = values.package ? { type: "packages", id: values.package } : null;
+        await api.put(`/releases/${found.id}/package`, { data: inside });
+      }
+    },
   });
   if (done) {
     tell("Saved.");
