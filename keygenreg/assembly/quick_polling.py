@@ -26,10 +26,13 @@ from twisted.python.log import callWithLogger
 
 _log = Logger()
 
-_HEARING, _WRITING = 0.01, 0.004
+_HEARING = 0.01
+"""Seconds of each turn for connections that can be read or have ended; one has its turn at least, others keep places."""
+
+_WRITING, _MOST_WRITING = 0.002, 0.016
 """
-Seconds of each turn for connections that can be read, or have ended, and for those that can only be written; one of
-each kind has its turn at least. The others keep their places for the next one.
+Seconds of each turn for connections that can only be written. Twice as many after each turn in which nobody was heard:
+the kernel sends a tenth less where Python's caches take turns with its own more often.
 """
 
 
@@ -42,6 +45,7 @@ def quicken(reactor: Any) -> bool:
     # Who did not have a turn yet, the longest waiting first: by descriptor, which may have become another connection's.
     heard: OrderedDict[int, tuple[Any, int]] = OrderedDict()
     written: OrderedDict[int, tuple[Any, int]] = OrderedDict()
+    writing = _WRITING
 
     def handle(descriptor: int, selectable: Any, event: int) -> None:
         # What happened to others since the event was seen may have ended or paused this one.
@@ -69,16 +73,20 @@ def quicken(reactor: Any) -> bool:
                 return
 
     def iterate(timeout: float | None) -> None:
+        nonlocal writing
         if heard or written:
             timeout = 0
         found = poll(-1 if timeout is None else timeout, len(selectables) or 1)
         events = [(descriptor, selectables.get(descriptor), event) for descriptor, event in found]
         until = monotonic() + _HEARING
         wait = bool(heard)
+        writing = min(2 * writing, _MOST_WRITING)
         for descriptor, selectable, event in events:
             if event == writable:
                 written[descriptor] = selectable, event
-            elif wait:
+                continue
+            writing = _WRITING
+            if wait:
                 heard[descriptor] = selectable, event
             else:
                 handle(descriptor, selectable, event)
@@ -86,7 +94,7 @@ def quicken(reactor: Any) -> bool:
         if heard:
             share(heard, until)
         if written:
-            share(written, monotonic() + _WRITING)
+            share(written, monotonic() + writing)
 
     reactor.doIteration = iterate
     return True
