@@ -10,7 +10,7 @@ import pytest
 from attrs import define, field
 from twisted.internet.task import Clock
 
-from keygenreg.assembly.garbage import LOOK_EVERY, Garbage
+from keygenreg.assembly.garbage import LOOK_EVERY, MORE, MUCH_MORE, Garbage
 
 
 @define(eq=False)
@@ -46,7 +46,8 @@ class Started:
     def __init__(self) -> None:
         self.clock = Clock()
         self.channels = {Channel()}
-        self.garbage = Garbage(self.clock, self.channels)
+        self.much = 1000
+        self.garbage = Garbage(self.clock, self.channels, lambda: self.much)
         self.garbage.start()
 
     def pass_time(self) -> None:
@@ -103,13 +104,73 @@ def test_nothing_is_done_while_nothing_becomes_old(started: Started) -> None:
     assert gc.get_stats()[2]["collections"] == before
 
 
-def test_loops_that_were_set_aside_alive_do_not_pile_up(started: Started) -> None:
-    """They are freed when they have become as many as all that was loaded."""
+def test_what_a_look_under_way_has_left_is_set_aside(started: Started) -> None:
+    """The collector's own looks come while requests are answered too, and are no longer for those."""
+    next(iter(started.channels)).requests.append(object())
+    kept = [loop()[0] for _ in range(100)]
+    gc.collect()
+    aside = {id(each) for each in kept}
+    assert not [each for each in gc.get_objects() if id(each) in aside]
+
+
+def test_what_was_set_aside_is_freed_without_a_look(started: Started) -> None:
+    kept = Loop()
+    started.pass_time()
+    seen = weakref.ref(kept)
+    del kept
+    assert seen() is None
+
+
+def test_no_look_of_the_collector_is_at_much(started: Started) -> None:
+    """Though all that is made lives on, it looks again before there are many."""
+    looked_at: list[int] = []
+
+    def count(phase: str, about: dict[str, int]) -> None:
+        if phase == "start":
+            looked_at.append(len(gc.get_objects()))
+
+    gc.callbacks.append(count)
+    try:
+        gc.enable()
+        kept = [Loop() for _ in range(60_000)]
+    finally:
+        gc.disable()
+        gc.callbacks.remove(count)
+    assert len(kept) > max(looked_at) and max(looked_at) < 25_000
+
+
+def test_what_was_there_before_comes_back() -> None:
+    before = gc.get_threshold(), list(gc.callbacks)
+    started = Started()
+    assert (gc.get_threshold(), gc.callbacks) != before
+    started.garbage.stop()
+    assert (gc.get_threshold(), gc.callbacks) == before
+
+
+@pytest.mark.parametrize(("answering", "times"), [(False, MORE), (True, MUCH_MORE)])
+def test_loops_that_were_set_aside_alive_do_not_pile_up(started: Started, answering: bool, times: int) -> None:
+    """They are freed when there is much more than in the beginning, in processes that are never idle too."""
     made, seen = loop()
-    made.others = [Loop() for _ in range(gc.get_freeze_count() + 10)]
     started.pass_time()
     del made
+    if answering:
+        next(iter(started.channels)).requests.append(object())
+    started.much = 1000 * times
+    started.pass_time()
     assert seen() is not None
+    started.much += 1
+    started.pass_time()
+    assert seen() is None
+
+
+def test_less_is_the_new_measure(started: Started) -> None:
+    """What caches have let go of is no room for loops."""
+    started.much = 400
+    started.pass_time()
+    made, seen = loop()
+    started.pass_time()
+    del made
+    started.much = 900
     started.pass_time()
     assert seen() is None
 
