@@ -42,19 +42,15 @@ class Watch:
     _accounts: int = field(init=False, default=-1)
     _due: float = field(init=False, default=0.0)
     _before: dict[str, float] = field(init=False, factory=dict)
-    _asleep: float = field(init=False, default=0.0)
+    _timed: _Timed = field(init=False, default=None)
     _collecting: float = field(init=False, default=0.0)
     _collected: float = field(init=False, default=0.0)
     _kinds: Counter[str] = field(init=False, factory=Counter)
     _ticks: int = field(init=False, default=0)
     _seen: list[list[str]] = field(init=False, factory=list)
 
-    def slept(self, seconds: float) -> None:
-        """The reactor waited for events."""
-        self._asleep += seconds
-
     def start(self) -> None:
-        self.reactor._poller = _Timed(self.reactor._poller, self)
+        self._timed = self.reactor._poller = _Timed(self.reactor._poller)
         self._accounts = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
         gc.callbacks.append(self._collector)
         self.reactor.addSystemEventTrigger("after", "shutdown", self._end)
@@ -75,7 +71,7 @@ class Watch:
             "ran": own,
             "for_core": int(waited) / 1e9,
             "other_threads": time.process_time() - own,
-            "asleep": self._asleep,
+            "asleep": self._timed.slept,
             "garbage": self._collected,
         }
 
@@ -123,19 +119,23 @@ class Watch:
 class _Timed:
     """An epoll object whose waits are counted; to be in its place before the daemon takes its ``poll``."""
 
-    def __init__(self, poller: Any, watch: Watch) -> None:
+    def __init__(self, poller: Any) -> None:
+        self.slept = 0.0
         self._poller = poller
-        self._watch = watch
+        poll, now = poller.poll, time.monotonic
+
+        def timed(timeout: float, most: int) -> list[tuple[int, int]]:
+            if not timeout:
+                return poll(timeout, most)
+            began = now()
+            events = poll(timeout, most)
+            self.slept += now() - began
+            return events
+
+        self.poll = timed
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._poller, name)
-
-    def poll(self, timeout: float, most: int) -> list[tuple[int, int]]:
-        began = time.monotonic()
-        try:
-            return self._poller.poll(timeout, most)
-        finally:
-            self._watch.slept(time.monotonic() - began)
 
 
 def main() -> None:

@@ -5,9 +5,11 @@ Stock Twisted sets up a log context around each event, which costs as much as an
 the two kinds of event that make up a busy server's day, "readable" and "writable" and nothing else, this calls the
 connection at once; all others go Twisted's way. Whoever asks is heard before large answers go on, and both have a share
 of each turn only: hundreds of clients that come, ask, take or leave at the same time hold up no timer and no other
-client for long.
+client for long. Turns follow each other directly as long as no timed call is due, and none was made by another thread
+or by a connection: else the reactor looks for them after every small answer.
 
 Leans on ``_poller``, ``_selectables``, ``_reads``, ``_writes``, ``_doReadOrWrite`` and ``_disconnectSelectable``, on
+``threadCallQueue``, ``_newTimedCalls``, ``_pendingTimedCalls`` and ``_justStopped`` being all that there is to do, on
 ``doIteration`` being looked up on the reactor at every turn, and on ``doRead`` and ``doWrite`` doing no harm where
 there is nothing to do; a reactor of another class is left as it is.
 """
@@ -27,7 +29,7 @@ from twisted.python.log import callWithLogger
 _log = Logger()
 
 _HEARING = 0.01
-"""Seconds of each turn for connections that can be read or have ended; one has its turn at least, others keep places."""
+"""Seconds of each turn for connections that can be read or have ended: one at least, the others keep their places."""
 
 _WRITING, _MOST_WRITING = 0.002, 0.016
 """
@@ -72,7 +74,7 @@ def quicken(reactor: Any) -> bool:
             if monotonic() > until:
                 return
 
-    def iterate(timeout: float | None) -> None:
+    def turn(timeout: float | None) -> None:
         nonlocal writing
         if heard or written:
             timeout = 0
@@ -95,6 +97,16 @@ def quicken(reactor: Any) -> bool:
             share(heard, until)
         if written:
             share(written, monotonic() + writing)
+
+    def iterate(timeout: float | None) -> None:
+        turn(timeout)
+        while reactor.running and not (reactor.threadCallQueue or reactor._newTimedCalls or reactor._justStopped):
+            left = None
+            if reactor._pendingTimedCalls:
+                left = reactor._pendingTimedCalls[0].time - reactor.seconds()
+                if left <= 0:
+                    return
+            turn(left)
 
     reactor.doIteration = iterate
     return True
