@@ -86,7 +86,7 @@ WHERE r.account_id = %(scope_account)s AND {environment_of_r} AND r.status = 'PU
 _ARTIFACTS = """
 SELECT a.*, r.permitted, r.product_id, r.package_id, r.version AS release_version, r.version_key, r.channel,
        r.status AS release_status, r.tag AS release_tag, r.yanked AS release_yanked, r.created AS release_created,
-       r.backdated AS release_backdated, r.metadata AS release_metadata
+       r.backdated AS release_backdated, r.metadata AS release_metadata, r.edition AS release_edition
 FROM artifacts a JOIN visible_releases r ON r.id = a.release_id
 WHERE a.account_id = %(scope_account)s AND {environment_of_a} AND a.status <> 'YANKED'
 """

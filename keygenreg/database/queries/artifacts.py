@@ -9,6 +9,10 @@ READABLE_BY_ALL = """(a.release_status = 'PUBLISHED'
     AND EXISTS (SELECT 1 FROM products open WHERE open.id = a.product_id AND open.distribution_strategy = 'OPEN')
     AND NOT EXISTS (SELECT 1 FROM constraints demand WHERE demand.release_id = a.release_id)) AS public"""
 
+#: The id of an artifact ``a`` of :data:`visible_artifacts`, a slash, and what tells its state and that of its release
+#: from any other; see ``schema/0010_editions.sql``.
+EDITION = "concat_ws('/', a.id, a.edition, a.release_edition)"
+
 ARTIFACT = Query(
     "artifact by id",
     f"SELECT a.*, {READABLE_BY_ALL} FROM visible_artifacts a WHERE a.id = %(id)s",

@@ -48,12 +48,13 @@ class Entry:
     """
     One version as it stands in a document of its package.
 
-    :ivar published: an API time.
+    :ivar published: an API time. :ivar updated: when its tarball was last changed.
     :ivar text: all that the document says of the version, as JSON. :ivar digest: tells different texts apart.
     """
 
     tagged: Tagged
     published: str
+    updated: datetime
     text: bytes
     digest: bytes
 
@@ -68,8 +69,11 @@ class Package:
 
     name: str
     created: datetime
-    modified: datetime
     entries: Sequence[Entry]
+
+    @property
+    def modified(self) -> datetime:
+        return max(each.updated for each in self.entries)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -79,7 +83,8 @@ class Package:
 def entry(version: PackageVersion, media_type: str) -> Entry:
     """A version for documents of that type."""
     text = orjson.dumps(_short(version) if media_type == INSTALL_V1 else version.manifest)
-    return Entry(version.tagged, api_time(version.created), text, hashlib.blake2b(text, digest_size=_DIGEST).digest())
+    digest = hashlib.blake2b(text, digest_size=_DIGEST).digest()
+    return Entry(version.tagged, api_time(version.created), version.updated, text, digest)
 
 
 def package_document(package: Package, media_type: str) -> Document:

@@ -32,6 +32,13 @@ class Found:
 
 
 @frozen
+class Listed:
+    """The editions of those versions of a package that the caller may see."""
+
+    editions: list[str]
+
+
+@frozen
 class Lookup:
     """
     Looks for one caller.
@@ -67,22 +74,39 @@ class Lookup:
         grant.require("artifact.read")
         return Found(row["id"], row["key"], row["created"], row["open"] and grant.bearer is None)
 
-    async def tarballs(self, package: Found, query: Query, version: str | None = None) -> list[dict[str, Any]]:
+    async def tarballs(self, package: Found, query: Query, **asked: Any) -> list[dict[str, Any]]:
         """
         The rows of a query about a package's tarballs; at least one.
 
-        :param version: for queries that ask for one version, or may.
+        :param asked: further parameters of the query; of those about one version that is ``version``.
         :raises NotFound: there are none, or none for this bearer.
         :raises Denied: all are in the bearer's scope, and the state of its licenses forbids them.
         """
-        rows = await self.database.rows(query, scope=self.grant.scope, package=package.id, version=version)
+        rows = await self.database.rows(query, scope=self.grant.scope, package=package.id, **asked)
         permitted = [row for row in rows if row["permitted"]]
-        if rows and not permitted:
-            raise Denied(f"Your license does not permit access to {package.name}; it may be suspended.")
-        if not permitted:
-            wanted = "version" if version is None else f"version {version}"
-            raise NotFound(f"There is no {wanted} of {package.name} here, or not for you.")
+        _require_some(package, len(rows), len(permitted), asked.get("version"))
         return permitted
+
+    async def listed(self, package: Found) -> Listed:
+        """What the bearer may see of a package; fails like :meth:`tarballs`."""
+        row = await self.database.one(queries.LISTED, scope=self.grant.scope, package=package.id)
+        editions = row["editions"].split()
+        _require_some(package, row["visible"], len(editions))
+        return Listed(editions)
+
+    async def listed_versions(self, package: Found, artifacts: list[str]) -> list[dict[str, Any]]:
+        """Rows of those versions whose tarballs are among these artifacts; for whoever has them :meth:`listed`."""
+        return await self.database.rows(
+            queries.VERSIONS, scope=self.grant.scope, package=package.id, version=None, artifacts=artifacts
+        )
+
+
+def _require_some(package: Found, visible: int, permitted: int, version: str | None = None) -> None:
+    if visible and not permitted:
+        raise Denied(f"Your license does not permit access to {package.name}; it may be suspended.")
+    if not permitted:
+        wanted = "version" if version is None else f"version {version}"
+        raise NotFound(f"There is no {wanted} of {package.name} here, or not for you.")
 
 
 def not_here(name: str) -> NotFound:

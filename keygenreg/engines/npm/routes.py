@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 from attrs import evolve
 from klein import Klein
 
 from keygenreg.domain.failures import NotAllowed, NotFound, Unauthenticated
 from keygenreg.engines.npm import documents, paths, queries, search
-from keygenreg.engines.npm.entries import Entries, Place
+from keygenreg.engines.npm.entries import Place, entry, first_of_each
 from keygenreg.engines.npm.errors import NO_LOG_IN, VARY, as_reply
 from keygenreg.engines.npm.lookup import HOW_TO_AUTHENTICATE, Found, Lookup
 from keygenreg.engines.npm.passing import PassedOn
@@ -22,10 +23,10 @@ from keygenreg.mirror.mirror import Mirror
 from keygenreg.web.artifact_delivery import deliver
 from keygenreg.web.edge import answers, answers_unrouted
 from keygenreg.web.exchange import Exchange
+from keygenreg.web.kept_entries import KeptEntries
 from keygenreg.web.parts import Parts
 from keygenreg.web.reply import BlobReply, Reply
 from keygenreg.web.routing import Routed
-from keygenreg.web.turns import in_turns
 
 #: Every use comes back to us, so that new versions and lost rights show at once; mostly it ends with a 304.
 _CACHED = "{}, max-age=0, must-revalidate, no-transform"
@@ -61,7 +62,7 @@ class NpmRoutes:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.mirror: Mirror = parts.mirrors.of(NpmUpstream())
-        self._entries = Entries(_ENTRIES_BYTES)
+        self._entries: KeptEntries[documents.Entry] = KeptEntries(_ENTRIES_BYTES)
 
     @app.route("/", methods=_READS)
     @answers(as_reply)
@@ -169,13 +170,16 @@ class NpmRoutes:
         if found is None:
             passed = self._passed_on(exchange, lookup)
             return _passed(await passed.package(name, media_type), passed)
-        rows = await lookup.tarballs(found, queries.VERSIONS)
-        found_entries: dict[str, tuple[documents.Entry, datetime]] = {}
-        await in_turns(self._entries.fill(found_entries, rows, Place(found.name, _base(exchange), media_type)))
-        if not found_entries:
+        place = Place(found.name, _base(exchange), media_type)
+        _, entries = await self._entries.of(
+            partial(lookup.listed, found),
+            partial(lookup.listed_versions, found),
+            partial(entry, place=place),
+            place.text,
+        )
+        if not entries:
             raise _unshown(found)
-        entries, updated = zip(*found_entries.values(), strict=True)
-        package = documents.Package(found.name, found.created, max(updated), entries)
+        package = documents.Package(found.name, found.created, first_of_each(entries))
         return _reply(documents.package_document(package, media_type), _audience(found), package.modified)
 
     async def _version(self, exchange: Exchange, target: paths.Selected, media_type: str) -> Reply:
@@ -186,12 +190,13 @@ class NpmRoutes:
             passed = self._passed_on(exchange, lookup)
             return _passed(await passed.version(target.name, target.selector, media_type), passed)
         tags = dist_tags(map(tagged, await lookup.tarballs(found, queries.TAGS)))
-        rows = await lookup.tarballs(found, queries.VERSIONS, tags.get(target.selector, target.selector))
+        wanted = tags.get(target.selector, target.selector)
+        rows = await lookup.tarballs(found, queries.VERSIONS, version=wanted, artifacts=None)
         tarball_url = paths.tarball_urls(_base(exchange), found.name)
         for row in rows:
             version = package_version(row["of_version"], found.name, tarball_url)
             if version is not None:
-                return _reply(documents.version_document(version, media_type), _audience(found), row["updated"])
+                return _reply(documents.version_document(version, media_type), _audience(found), version.updated)
         raise _unshown(found)
 
     async def _tarball(self, exchange: Exchange, target: paths.Tarball) -> Reply | BlobReply:
@@ -203,7 +208,7 @@ class NpmRoutes:
             if found is None:
                 return None
             lookup.grant.require("release.download")
-            row, *_ = await lookup.tarballs(found, queries.TARBALL, target.version)
+            row, *_ = await lookup.tarballs(found, queries.TARBALL, version=target.version)
             if not row["blob_sha256"]:
                 raise NotFound(f"The file of {found.name}@{target.version} is not in this registry.")
             return row

@@ -34,11 +34,12 @@ class PackageVersion:
     One version as it is shown.
 
     :ivar manifest: all members of its document; ``name`` and ``version`` are those of package and release.
-    :ivar created: of the tarball.
+    :ivar created: of the tarball. :ivar updated: when that was last changed.
     """
 
     tagged: Tagged
     created: datetime
+    updated: datetime
     manifest: Mapping[str, Any]
 
     @property
@@ -73,7 +74,8 @@ def package_version(of_version: str, name: str, tarball_url: Callable[[str], str
     manifest.pop("deprecated", None)
     if isinstance(deprecated, str) and deprecated:
         manifest["deprecated"] = deprecated
-    return PackageVersion(tagged(row), datetime.fromisoformat(row["created"]), manifest)
+    created, updated = (datetime.fromisoformat(row[name]) for name in ("created", "updated"))
+    return PackageVersion(tagged(row), created, updated, manifest)
 
 
 def _object(content: str) -> dict[str, Any] | None:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 from urllib.parse import quote
 
-from attrs import evolve, frozen
+from attrs import evolve
 from klein import Klein
 from packaging.version import InvalidVersion, Version
 
-from keygenreg.domain.failures import Denied, Failure, NotAllowed, NotFound, Unauthenticated
+from keygenreg.domain.failures import Failure, NotAllowed, NotFound
 from keygenreg.domain.grant import Grant
-from keygenreg.domain.identifiers import parse_uuid
 from keygenreg.engines.pypi import queries, render
-from keygenreg.engines.pypi.entries import Entries, Entry, Place
+from keygenreg.engines.pypi.entries import Entry, Place, entry, first_of_each
 from keygenreg.engines.pypi.errors import VARY, as_reply
 from keygenreg.engines.pypi.files import project_files
+from keygenreg.engines.pypi.lookup import Lookup
 from keygenreg.engines.pypi.mirrored import page_rendering
 from keygenreg.engines.pypi.names import is_valid, normalize
 from keygenreg.engines.pypi.negotiation import Representation, choose_representation
-from keygenreg.engines.pypi.project import STATUSES, Project, ProjectLink, ProjectStatus
+from keygenreg.engines.pypi.project import ProjectLink
 from keygenreg.engines.pypi.project_json import Described, chosen_version, project_document, version_document
 from keygenreg.engines.pypi.upstream import PypiUpstream
 from keygenreg.formats.conditional import format_http_date
@@ -29,10 +30,10 @@ from keygenreg.mirror.documents.renderings import Rendering
 from keygenreg.mirror.mirror import Mirror
 from keygenreg.web.edge import answers, answers_unrouted
 from keygenreg.web.exchange import Exchange
+from keygenreg.web.kept_entries import KeptEntries
 from keygenreg.web.parts import Parts
 from keygenreg.web.reply import BlobReply, Reply
 from keygenreg.web.routing import Routed
-from keygenreg.web.turns import in_turns
 
 #: Pages of OPEN products are the same for everybody; a short life lets uv share one request between its processes.
 _PUBLIC = "public, max-age=60, no-transform"
@@ -46,16 +47,6 @@ _HOW_TO_PUBLISH = (
 )
 
 
-@frozen
-class Found:
-    """A project that the caller may read, without its files, the rows of these, and whether everybody may."""
-
-    project: Project
-    package: dict
-    rows: list[dict]
-    public: bool
-
-
 class PypiRoutes:
     """The engine's one Klein."""
 
@@ -66,7 +57,7 @@ class PypiRoutes:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.mirror: Mirror = parts.mirrors.of(PypiUpstream())
-        self._entries = Entries(ENTRIES_BYTES)
+        self._entries: KeptEntries[Entry] = KeptEntries(ENTRIES_BYTES)
 
     @app.route("/", methods=["GET", "HEAD"])
     @app.route("/simple", methods=["GET", "HEAD"])
@@ -91,16 +82,18 @@ class PypiRoutes:
         representation = choose_representation(exchange.header("Accept"), exchange.query.text("format"))
         exchange.keep()
         grant = await exchange.admit()
-        found = await self._find(grant, project)
+        lookup = Lookup(self.parts.database, grant)
+        found = await lookup.project(project)
         if found is None:
             return await self._upstream(exchange, grant, normalize(project), representation)
-        entries: dict[str, Entry] = {}
         place = Place(found.project.name, exchange.base_url, str(grant.account.id), representation.is_json)
-        await in_turns(self._entries.fill(entries, found.rows, place))
-        page = render.project_page(
-            found.project, list(entries.values()), account=_title(grant), representation=representation
+        listed, entries = await self._entries.of(
+            partial(lookup.listed, found), partial(lookup.listed_files, found), partial(entry, place=place), place.text
         )
-        return _reply(page, public=found.public, rows=found.rows)
+        page = render.project_page(
+            found.project, first_of_each(entries), account=_title(grant), representation=representation
+        )
+        return _reply(page, public=found.public, updated=listed.updated)
 
     @app.route("/pypi/<project>/json", methods=["GET", "HEAD"])
     @app.route("/pypi/<project>/<version>/json", methods=["GET", "HEAD"])
@@ -109,20 +102,24 @@ class PypiRoutes:
         """What tools read of a project without its pages; nothing for projects that are not carried here."""
         exchange.keep()
         grant = await exchange.admit()
-        found = await self._find(grant, project)
+        lookup = Lookup(self.parts.database, grant)
+        found = await lookup.project(project)
         if found is None:
             raise NotFound(f"There is no project {project!r} here.")
-        files = project_files(found.rows, found.project.name, exchange.artifact_url)
-        found = evolve(found, project=evolve(found.project, files=files))
+        rows = await lookup.files(found)
+        files = project_files(rows, found.project.name, exchange.artifact_url)
+        whole = evolve(found.project, files=files)
         asked = None if version is None else _version(version)
-        described = await self._described(exchange, grant, found, asked)
+        facts = await lookup.facts(found, str(chosen_version(whole) if version is None else asked))
+        described = Described(project=whole, facts=facts, project_url=self._page_url(exchange, grant, whole.name))
         if version is None:
             body = project_document(described)
         else:
             body = None if asked is None else version_document(described, asked)
         if body is None:
             raise NotFound(f"The project {project!r} has no file of version {version!r}.")
-        return _reply(render.page(body, JSON_UTF8), public=found.public, rows=found.rows)
+        updated = max((row["updated"] for row in rows), default=None)
+        return _reply(render.page(body, JSON_UTF8), public=found.public, updated=updated)
 
     @app.route("/files/<project>/<digest>/<filename>", methods=["GET", "HEAD"])
     @answers(as_reply)
@@ -148,31 +145,6 @@ class PypiRoutes:
         """Uploaders are told how to publish instead."""
         await exchange.find_account()
         raise NotAllowed(_HOW_TO_PUBLISH)
-
-    async def _find(self, grant: Grant, name: str) -> Found | None:
-        """
-        The project for the caller; ``None`` for a name that this account never had.
-
-        :raises Unauthenticated, Denied, NotFound: it is here, and not for the caller (decisions 7 and 17).
-        """
-        normal = normalize(name)
-        database = self.parts.database
-        package = await database.maybe(queries.PACKAGE, scope=grant.scope, name=normal, id=parse_uuid(name))
-        if package is None:
-            if await database.maybe(queries.CLAIMED, account=grant.account.id, name=normal):
-                raise NotFound(f"The project {normal!r} is not available here.")
-            return None
-        if not package["visible"]:
-            raise _refused(grant, normal)
-        grant.require("package.read")
-        rows = await database.rows(queries.FILES, scope=grant.scope, package=package["id"])
-        if rows and not any(row["permitted"] for row in rows):
-            raise Denied(f"Your license does not permit access to {normal!r}; it may be suspended.")
-        rows = [row for row in rows if row["permitted"]]
-        project = Project(
-            name=package["pypi_name"], display_name=package["key"], status=_status(package["metadata"])
-        )
-        return Found(project, package, rows, package["open"] and grant.bearer is None)
 
     async def _upstream(self, exchange: Exchange, grant: Grant, name: str, representation: Representation) -> Reply:
         """The page of a name that this account never had, as the operator's policy for it says."""
@@ -202,24 +174,9 @@ class PypiRoutes:
         reply = _reply(found.document, public=False).with_headers(*self.mirror.warnings(document))
         return evolve(reply, packed=found.gzip)
 
-    async def _described(self, exchange: Exchange, grant: Grant, found: Found, version: Version | None) -> Described:
-        wanted = chosen_version(found.project) if version is None else version
-        row = await self.parts.database.maybe(
-            queries.FACTS, scope=grant.scope, package=found.package["id"], version=str(wanted)
-        )
-        url = self._page_url(exchange, grant, found.project.name)
-        return Described(project=found.project, facts=row["metadata"] if row else {}, project_url=url)
-
     @staticmethod
     def _page_url(exchange: Exchange, grant: Grant, name: str) -> str:
         return f"{exchange.base_url}/v1/accounts/{grant.account.id}/engines/pypi/simple/{quote(name, safe='')}/"
-
-
-def _refused(grant: Grant, name: str) -> Exception:
-    """Installers only look for credentials after a 401; a bearer that may not see it is told so (decision 7)."""
-    if grant.bearer is None:
-        return Unauthenticated(f"The project {name!r} needs a license key or token.", "TOKEN_MISSING")
-    return Denied(f"Your credentials do not give access to {name!r}.")
 
 
 def _mirrored_url(base_url: str, grant: Grant, name: str, file: RemoteFile) -> str:
@@ -231,15 +188,6 @@ def _title(grant: Grant) -> str:
     return grant.account.name or grant.account.slug
 
 
-def _status(metadata: dict) -> ProjectStatus:
-    """PEP 792, as the vendor's metadata of the package says."""
-    stated = metadata.get("project_status")
-    if not isinstance(stated, str) or stated not in STATUSES:
-        return ProjectStatus()
-    reason = metadata.get("project_status_reason")
-    return ProjectStatus(stated, reason if isinstance(reason, str) else None)
-
-
 def _version(text: str) -> Version | None:
     try:
         return Version(text)
@@ -247,15 +195,15 @@ def _version(text: str) -> Version | None:
         return None
 
 
-def _reply(page: render.Page, *, public: bool, rows: list[dict] = ()) -> Reply:
+def _reply(page: render.Page, *, public: bool, updated: datetime | None = None) -> Reply:
     headers = [
         ("Content-Type", page.content_type),
         ("ETag", page.etag),
         ("Cache-Control", _PUBLIC if public else _PRIVATE),
         VARY,
     ]
-    if rows:
-        headers.append(("Last-Modified", format_http_date(max(row["updated"] for row in rows).timestamp())))
+    if updated is not None:
+        headers.append(("Last-Modified", format_http_date(updated.timestamp())))
     return Reply(200, page.body, headers)
 
 

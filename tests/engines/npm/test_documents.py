@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from keygenreg.engines.npm import documents, search
 from keygenreg.engines.npm.documents import INSTALL_V1, Package, package_document, version_document
-from keygenreg.engines.npm.entries import Entries, Place
+from keygenreg.engines.npm.entries import Place, entry, first_of_each
 from keygenreg.engines.npm.queries import OF_VERSION
 from keygenreg.engines.npm.versions import Tagged, dist_tags, package_version
 from keygenreg.formats.jsonapi_query import QueryParameters
@@ -33,6 +33,7 @@ def row(version="1.0.0", **given_members):
         "release_status": "PUBLISHED",
         "channel": "beta" if "-" in version else "stable",
         "created": "2031-05-06T07:08:09.123456+00:00",
+        "updated": "2031-05-06T07:08:10.123456+00:00",
         "checksum": None,
         "metadata": {},
         "release_metadata": {},
@@ -44,17 +45,14 @@ def row(version="1.0.0", **given_members):
         "facts": {},
     }
     stored |= given_members
-    updated = stored.pop("updated", _START + timedelta(seconds=1))
-    return {"updated": updated, "of_version": json.dumps([stored[name] for name in OF_VERSION])}
+    return {"of_version": json.dumps([stored[name] for name in OF_VERSION])}
 
 
-def made(*rows, media_type=JSON, name="acme", entries=None):
+def made(*rows, media_type=JSON, name="acme"):
     """The package's document."""
-    found = {}
-    for _ in (entries or Entries(2**20)).fill(found, rows, Place(name, "https://r.test", media_type)):
-        pass
-    shown, updated = zip(*found.values(), strict=True)
-    return package_document(Package(name, _START, max(updated), shown), media_type)
+    place = Place(name, "https://r.test", media_type)
+    entries = [found for row in rows if (found := entry(row, place)) is not None]
+    return package_document(Package(name, _START, first_of_each(entries)), media_type)
 
 
 def shown(*rows, media_type=JSON, name="acme"):
@@ -160,8 +158,8 @@ class TestPackageDocuments:
         assert made(row()).content_type == "application/json; charset=utf-8"
 
 
-class TestEntriesThatAreKept:
-    """A document made with what is kept of earlier ones is the same as one that is made from nothing."""
+class TestTagsOfEntries:
+    """Entity tags are made of the digests of entries."""
 
     _CHANGES = st.fixed_dictionaries(
         {},
@@ -170,7 +168,7 @@ class TestEntriesThatAreKept:
             "release_status": st.sampled_from(["PUBLISHED", "YANKED"]),
             "channel": st.sampled_from(["stable", "beta"]),
             "created": st.sampled_from(["2031-05-06T07:08:09+00:00", "2031-05-06T07:08:09.5+00:00"]),
-            "updated": st.sampled_from([_START, _START + timedelta(days=1)]),
+            "updated": st.sampled_from(["2031-05-06T07:08:10+00:00", "2031-05-07T07:08:10.5+00:00"]),
             "checksum": st.sampled_from([None, hashlib.sha1(b"x").hexdigest()]),
             "metadata": st.sampled_from([{}, {"deprecated": "a"}, {"deprecated": True}]),
             "release_metadata": st.sampled_from([{}, {"deprecated": "b"}]),
@@ -183,15 +181,6 @@ class TestEntriesThatAreKept:
         },
     )
     _ROWS = st.lists(st.builds(lambda text, members: row(text, **members), st.sampled_from("123"), _CHANGES))
-
-    @settings(max_examples=60)
-    @given(st.lists(st.tuples(_ROWS, st.sampled_from(["acme", "@a/b"]), st.sampled_from([JSON, INSTALL_V1]))))
-    def test_whatever_has_changed(self, asked):
-        entries = Entries(20_000)
-        for rows, name, media_type in asked:
-            rows = [row("0"), *rows]
-            kept = made(*rows, name=name, media_type=media_type, entries=entries)
-            assert kept == made(*rows, name=name, media_type=media_type)
 
     @given(_ROWS, _ROWS)
     def test_tags_differ_exactly_where_documents_do(self, some, others):

@@ -1,4 +1,4 @@
-"""Pages made of entries that are kept are the same as pages made from nothing, whatever has changed between them."""
+"""Pages that are made of entries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keygenreg.engines.pypi import render
-from keygenreg.engines.pypi.entries import Entries, Place
+from keygenreg.engines.pypi.entries import Place, entry, first_of_each
 from keygenreg.engines.pypi.files import project_files
 from keygenreg.engines.pypi.negotiation import Representation
 from keygenreg.engines.pypi.project import Project, ProjectStatus
@@ -54,13 +54,12 @@ _STATUS = st.sampled_from([ProjectStatus(), ProjectStatus("archived", "done"), P
 _ASKED = st.tuples(_ROWS, st.sampled_from(list(Representation)), st.sampled_from(["http://a", "http://b"]), _STATUS)
 
 
-def paged(entries, rows, representation, base, status):
+def paged(rows, representation, base, status):
     """The page as the route makes it."""
-    found = {}
-    for _ in entries.fill(found, rows, Place("acme", base, "account", representation.is_json)):
-        pass
+    place = Place("acme", base, "account", representation.is_json)
+    entries = [made for row in rows if (made := entry(row, place)) is not None]
     project = Project(name="acme", display_name="Acme", status=status)
-    return render.project_page(project, list(found.values()), account="demo", representation=representation)
+    return render.project_page(project, first_of_each(entries), account="demo", representation=representation)
 
 
 def _files(rows, base):
@@ -68,21 +67,18 @@ def _files(rows, base):
 
 
 @settings(max_examples=60)
-@given(st.lists(_ASKED, max_size=6))
-def test_a_page_does_not_depend_on_what_is_kept(asked):
-    """With little room, so that entries come and go; beside the page that is made of values."""
-    entries = Entries(12_000)
-    for rows, representation, base, status in asked:
-        page = paged(entries, rows, representation, base, status)
-        whole_project = Project(name="acme", display_name="Acme", files=_files(rows, base), status=status)
-        whole = render.project_detail(whole_project, account="demo", representation=representation)
-        assert (page.body, page.content_type) == (whole.body, whole.content_type)
-        assert page == paged(Entries(0), rows, representation, base, status)
+@given(_ASKED)
+def test_a_page_of_entries_is_the_one_that_is_made_of_values(asked):
+    rows, representation, base, status = asked
+    page = paged(rows, representation, base, status)
+    whole_project = Project(name="acme", display_name="Acme", files=_files(rows, base), status=status)
+    whole = render.project_detail(whole_project, account="demo", representation=representation)
+    assert (page.body, page.content_type) == (whole.body, whole.content_type)
 
 
 @given(_ASKED, _ASKED)
 def test_tags_differ_exactly_where_pages_do(some, others):
     """Of one type: two types of the same bytes are two things."""
-    first, second = paged(Entries(2**20), *some), paged(Entries(2**20), *others)
+    first, second = paged(*some), paged(*others)
     same = (first.body, first.content_type) == (second.body, second.content_type)
     assert (first.etag == second.etag) == same
