@@ -183,7 +183,7 @@ def test_null_is_the_default_too(registry: Registry) -> None:
 
 def test_every_column_is_read_or_known_not_to_be(registry: Registry) -> None:
     """A column that is added later must not be forgotten here."""
-    internal = {"ordinal", "key_digest", "pypi_name", "failure_reason", "awaited"}
+    internal = {"ordinal", "key_digest", "pypi_name", "failure_reason", "awaited", "edition"}
     for kind in STORED:
         rows = registry.sql("SELECT column_name FROM information_schema.columns WHERE table_name = %s", kind.table)
         assert {name for (name,) in rows} - internal == set(kind.columns)
