@@ -233,6 +233,37 @@ def test_a_refused_file_says_why_and_can_be_sent_again(vendor: Vendor, account: 
     expect(row).to_have_count(1)
 
 
+def test_files_are_dropped_looked_at_and_deleted(vendor: Vendor, account: Account):
+    release = account.admin.make_release(account.admin.make_product(), status="DRAFT")
+    vendor.sign_in()
+    vendor.go(f"/releases/{release['id']}")
+    vendor.at("1.0.0")
+    vendor.page.get_by_text("Platform and architecture of these files").click()
+    vendor.fill(Platform="linux")
+    dropped = vendor.page.evaluate_handle(
+        "() => { const all = new DataTransfer(); all.items.add(new File(['hello'], 'notes.txt')); return all; }"
+    )
+    vendor.page.locator(".drop-zone").dispatch_event("drop", {"dataTransfer": dropped})
+    expect(vendor.page.get_by_role("listitem").filter(has_text="notes.txt")).to_contain_text("Uploaded")
+    (artifact,) = account.admin.get(f"/releases/{release['id']}/artifacts").data
+    assert artifact["attributes"] | {"filetype": "txt", "filesize": 5, "platform": "linux"} == artifact["attributes"]
+
+    vendor.open("notes.txt")
+    with vendor.page.expect_download() as download:
+        vendor.press("Download")
+    assert Path(download.value.path()).read_text() == "hello"
+    vendor.fill(Metadata='{"checked": true}')
+    vendor.press("Save")
+    expect(vendor.page.get_by_role("dialog")).to_have_count(0)
+    assert account.admin.get(f"/artifacts/{artifact['id']}", Prefer="no-download").data["attributes"]["metadata"] == {
+        "checked": True
+    }
+    vendor.open("Delete notes.txt")
+    vendor.press("Delete it")
+    expect(vendor.page.get_by_role("listitem").filter(has_text="notes.txt")).to_have_count(0)
+    assert account.admin.get(f"/releases/{release['id']}/artifacts").data == []
+
+
 def test_licenses_are_suspended_and_entitled(vendor: Vendor, account: Account):
     product = account.admin.make_product()
     license = account.admin.make_license(account.admin.make_policy(product, duration=86400 * 365), name="Harbor Ltd")
@@ -334,4 +365,5 @@ def test_commands_of_every_engine(call: Callable[..., Any]):
     assert f'"{api}/tauri/tool/{{{{target}}}}/{{{{arch}}}}/{{{{current_version}}}}"' in texts("tauri", key="tool")
     curl = shlex.split(texts("raw").splitlines()[0])
     assert curl == ["curl", "-fLO", "-u", "license:K'EY", f"{api}/raw/kestrel/@%40acme%2Ftool/latest/a%20b.zip"]
+    assert "token:T@r.example.com" in texts("pypi", user="token", secret="T")
     assert "license" not in texts("pypi", open=True) + texts("raw", open=True) + texts("oci", open=True)

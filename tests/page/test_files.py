@@ -118,7 +118,7 @@ class TestHouse:
         lines = TEXTS[name].splitlines()
         assert len(lines) <= 300
         assert lines[0].startswith("/** ")
-        assert max(map(len, lines)) <= 140
+        assert max(map(len, lines)) <= 130
         assert not re.search(r"\b(TODO|FIXME|XXX)\b", TEXTS[name])
 
 

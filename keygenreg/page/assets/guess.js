@@ -2,7 +2,9 @@
 
 const WORDS = { a: "alpha", alpha: "alpha", b: "beta", beta: "beta", c: "rc", rc: "rc", pre: "rc", preview: "rc",
   dev: "dev" };
-const VERSION = /^v?(\d+(?:\.\d+){0,2})(?:[-_.]?(alpha|a|beta|b|preview|pre|rc|c|dev)[-_.]?(\d*)(?:\.\d+)*)?(?:\+[0-9A-Za-z.-]+)?$/i;
+const NUMBERS = "v?(\\d+(?:\\.\\d+){0,2})";
+const PRERELEASE = "[-_.]?(alpha|a|beta|b|preview|pre|rc|c|dev)[-_.]?(\\d*)(?:\\.\\d+)*";
+const VERSION = new RegExp(`^${NUMBERS}(?:${PRERELEASE})?(?:\\+[0-9A-Za-z.-]+)?$`, "i");
 const SUFFIXES = /\.(tar\.(?:gz|bz2|xz|zst)|tgz|whl|zip|gem|tar|exe|msi|dmg|deb|rpm|appimage)(?:\.sig)?$/i;
 
 /** A version of any ecosystem as the semantic version of a release; null for what does not look like one. */

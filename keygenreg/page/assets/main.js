@@ -1,8 +1,8 @@
 /** Where the page begins: who is signed in, which view each address shows, and putting it on the screen. */
 
-import { ApiError } from "./api.js";
+import { ApiError, Unreachable } from "./api.js";
 import { fill, h } from "./dom.js";
-import { sentence, tell } from "./parts/notices.js";
+import { tell, tellError } from "./parts/notices.js";
 import * as router from "./router.js";
 import { onChange, resume, session } from "./session.js";
 import { shell } from "./shell.js";
@@ -81,9 +81,13 @@ function begin(message) {
 }
 
 /** Nothing that fails stays unsaid: what no view has caught is an error of the page itself. */
-addEventListener("unhandledrejection", (event) => {
-  if (event.reason?.name !== "AbortError") tell(sentence(`Something went wrong: ${event.reason?.message ?? event.reason}`));
-});
+addEventListener("unhandledrejection", (event) => failed(event.reason));
+addEventListener("error", (event) => failed(event.error));
+
+function failed(error) {
+  const known = error instanceof ApiError || error instanceof Unreachable || error?.name === "AbortError";
+  tellError(known ? error : new Error(`Something went wrong in this page: ${error?.message ?? error}`));
+}
 
 async function run() {
   onChange(begin);

@@ -78,7 +78,7 @@ async function begin(kept) {
   try {
     bearer = await api.get("/me");
   } catch (error) {
-    if (error instanceof ApiError) sessionStorage.removeItem(KEPT);
+    if (error.ended) sessionStorage.removeItem(KEPT);
     throw error;
   }
   sessionStorage.setItem(KEPT, JSON.stringify(kept));

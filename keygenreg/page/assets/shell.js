@@ -1,6 +1,7 @@
 /** The frame around every view: the ways to all parts of the account, and who is signed in. */
 
 import { fill, h, icon } from "./dom.js";
+import { confirm } from "./parts/dialogs.js";
 import { doing } from "./parts/notices.js";
 import { may } from "./permissions.js";
 import { enter, session, signOut } from "./session.js";
@@ -33,8 +34,8 @@ export function shell() {
   const content = h("main", { id: "main" });
   const node = h("div", { class: "frame" },
     h("div", { class: "side" },
-      h("div", { class: "brand" }, h("a", { href: "#/products" }, h("span", { class: "mark", "aria-hidden": "true" }, icon("box")),
-        "keygenreg"), opener),
+      h("div", { class: "brand" }, h("a", { href: "#/products" },
+        h("span", { class: "mark", "aria-hidden": "true" }, icon("box")), "keygenreg"), opener),
       menu),
     content);
   fill(who, signedIn());
@@ -70,7 +71,8 @@ function signedIn() {
 }
 
 async function leave() {
-  if (uploads.active > 0 && !window.confirm("Files are being uploaded. Sign out all the same?")) return;
+  if (uploads.active > 0 && !await confirm({ title: "Sign out?", button: "Sign out",
+    text: "Files are being uploaded. Signing out ends that.", work: () => {} })) return;
   uploads.cancelAll();
   // Whoever signs in next begins at the beginning, and finds no ids in the address.
   history.replaceState(null, "", "#/products");
@@ -83,10 +85,19 @@ async function showEnvironments(place, api) {
   const found = await api.all("/environments").catch(() => []);
   if (found.length === 0 && !inside) return;
   const codes = new Set([...found.map((each) => each.attributes.code), ...(inside ? [inside] : [])]);
-  const select = h("select", { id: "environment", on: { change: doing(() => enter(select.value || null)) } },
+  const select = h("select", { id: "environment", on: { change: doing(choose) } },
     h("option", { value: "" }, "No environment"), [...codes].map((code) => h("option", { value: code }, code)));
   select.value = inside;
   fill(place, h("label", { htmlFor: "environment" }, "Environment"), select);
+
+  async function choose() {
+    try {
+      await enter(select.value || null);
+    } catch (error) {
+      select.value = inside;
+      throw error;
+    }
+  }
 }
 
 addEventListener("beforeunload", (event) => {

@@ -27,6 +27,7 @@ class Upload {
   artifact = null;
   cancelled = false;
   #transfer = null;
+  #ended = null;
 
   constructor(release, file, attributes, changed) {
     this.release = release;
@@ -40,24 +41,29 @@ class Upload {
     return this.state === "UPLOADED" || this.state === "FAILED";
   }
 
-  async run() {
-    try {
-      this.#move("SENDING");
-      const location = await this.#create();
-      if (this.cancelled) throw new Error("It was cancelled.");
-      await this.#send(location);
-      await this.#follow();
-    } catch (error) {
-      this.reason = error.message;
-      this.#move("FAILED");
-    }
+  /** Do it, to the good or bad end. */
+  run() {
+    this.#ended = this.#work();
+    return this.#ended;
   }
 
   /** Stop; what the registry knows of it is taken back. */
   async cancel() {
     this.cancelled = true;
     this.#transfer?.abort();
-    if (this.artifact) await this.api.delete(`/artifacts/${this.artifact.id}`).catch(() => {});
+    await this.#ended;
+  }
+
+  async #work() {
+    try {
+      this.#move("SENDING");
+      await this.#send(await this.#create());
+      await this.#follow();
+    } catch (error) {
+      if (this.cancelled && this.artifact) await this.api.delete(`/artifacts/${this.artifact.id}`).catch(() => {});
+      this.reason = error.message;
+      this.#move("FAILED");
+    }
   }
 
   async #create() {
@@ -69,6 +75,7 @@ class Upload {
     // A browser would follow the registry's redirect by itself, with a body that says nothing of progress.
     const answer = await this.api.request("POST", "/artifacts", { document, headers: { Prefer: "no-redirect" } });
     this.artifact = answer.document.data;
+    if (this.cancelled) throw new Error("It was cancelled.");
     return answer.headers.get("Location");
   }
 
@@ -94,6 +101,7 @@ class Upload {
   async #follow() {
     for (let wait = 0; ; wait = Math.min(wait ? wait * 2 : FIRST_LOOK, LONGEST_LOOK)) {
       if (wait) await new Promise((resolve) => setTimeout(resolve, wait));
+      if (this.cancelled) throw new Error("It was cancelled.");
       this.artifact = await this.api.get(`/artifacts/${this.artifact.id}`, { headers: { Prefer: "no-download" } });
       const { status, failureReason } = this.artifact.attributes;
       if (status === "UPLOADED") return this.#move("UPLOADED");

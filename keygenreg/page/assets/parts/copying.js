@@ -20,7 +20,8 @@ function copyButton(read, shown, label) {
 
   async function copy() {
     const done = await put(read(), shown);
-    fill(button, icon(done ? "check" : "cross"), h("span", { class: "spoken", role: "status" }, done ? "Copied" : "Select it"));
+    fill(button, icon(done ? "check" : "cross"), h("span", { class: "spoken", role: "status" },
+      done ? "Copied" : "Select it"));
     setTimeout(() => fill(button, icon("copy")), 2000);
   }
 

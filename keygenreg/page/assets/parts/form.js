@@ -73,7 +73,8 @@ function field(given) {
   const says = [hint && `${id}-hint`, `${id}-error`].filter(Boolean).join(" ");
   const input = inputOf(given, id, says);
   const note = hint && h("p", { class: "hint", id: `${id}-hint` }, hint);
-  const optional = !required && !["check", "choice", "many"].includes(kind) && [" ", h("span", { class: "optional" }, "optional")];
+  const optional = !required && !["check", "choice", "many"].includes(kind)
+    && [" ", h("span", { class: "optional" }, "optional")];
   const node = kind === "check"
     ? h("div", { class: "field check" }, h("label", { htmlFor: id }, input.node, label), note, message)
     : kind === "many"

@@ -44,7 +44,7 @@ export function label(text, tone = "calm") {
 
 /** Names and values: `[name, value]`; those without a value are left out. */
 export function facts(entries) {
-  return h("dl", { class: "facts" }, entries.filter(([, value]) => value !== null && value !== undefined && value !== false && value !== "")
+  return h("dl", { class: "facts" }, entries.filter(([, value]) => ![null, undefined, false, ""].includes(value))
     .map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
 }
 

@@ -8,13 +8,16 @@ import { doing } from "./notices.js";
  * cells (`main`, `number`, `end`).
  */
 export function table(columns, records, caption) {
-  const body = h("tbody", {}, records.map((each) => row(columns, each)));
-  return h("table", {}, h("caption", { class: "spoken" }, caption),
-    h("thead", {}, h("tr", {}, columns.map((each) => h("th", { scope: "col", class: each.kind }, each.label)))), body);
+  const heads = columns.map((each) => h("th", { scope: "col", role: "columnheader", class: each.kind }, each.label));
+  // On narrow screens a row is a block, which would not be a row any more to who listens: roles say that it is.
+  return h("table", { role: "table" }, h("caption", { class: "spoken" }, caption),
+    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, heads)),
+    h("tbody", { role: "rowgroup" }, records.map((each) => row(columns, each))));
 }
 
 function row(columns, record) {
-  return h("tr", {}, columns.map(({ label, cell, kind }) => h("td", { class: kind, data: { label } }, cell(record))));
+  return h("tr", { role: "row" }, columns.map(({ label, cell, kind }) =>
+    h("td", { role: "cell", class: kind, data: { label } }, cell(record))));
 }
 
 /**

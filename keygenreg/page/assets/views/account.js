@@ -22,7 +22,8 @@ export async function account(page) {
     ])),
     person && section("Password", { lead: "With a new one, all your other sessions and tokens end." }, passwordForm(api, bearer)),
     found && section("The account", {}, facts([
-      ["Name", found.attributes.name], ["Short name", h("code", {}, found.attributes.slug)], ["Id", codeLine(found.id, "Copy the id")],
+      ["Name", found.attributes.name], ["Short name", h("code", {}, found.attributes.slug)],
+      ["Id", codeLine(found.id, "Copy the id")],
       ["Ed25519 key, which signs the answers", found.meta?.keys?.ed25519 && codeLine(found.meta.keys.ed25519, "Copy the key")],
     ])),
   ];

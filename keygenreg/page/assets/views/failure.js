@@ -10,7 +10,8 @@ export async function failure({ error, refresh }) {
   const title = error === undefined || error.status ? TITLES[error?.status ?? 404] ?? "That did not work" : "No answer";
   const text = error?.message ?? "This address belongs to no part of the page.";
   return h("div", {}, heading({ title }), h("p", {}, sentence(text)),
-    error?.requestId && error.status >= 500 && h("p", { class: "hint" }, `The registry's log calls this request ${error.requestId}.`),
+    error?.requestId && error.status >= 500 && h("p", { class: "hint" },
+      `The registry's log calls this request ${error.requestId}.`),
     h("div", { class: "buttons" }, error && button("Try again", refresh, { kind: "primary" }),
       linkButton("To the products", "/products")));
 }

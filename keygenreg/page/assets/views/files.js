@@ -11,7 +11,8 @@ import { FILE_HINTS } from "../words.js";
 import { fileDetails } from "./file_details.js";
 import { targetFields } from "./targets.js";
 
-const LOOK_AGAIN = 2000;
+const FIRST_LOOK = 2000;
+const LONGEST_LOOK = 30000;
 
 /** `{ node, count }`: `count()` gives how many files are ready, pending and failed. */
 export async function files({ page, api, release, engine, write }) {
@@ -22,7 +23,10 @@ export async function files({ page, api, release, engine, write }) {
   const bars = new Map();
   let artifacts = await api.all(path, { signal: page.signal });
   let timer = null;
+  let wait = FIRST_LOOK;
+  let looks = 0;
 
+  settle();
   uploads.watch(changed, page.signal);
   page.signal.addEventListener("abort", () => clearTimeout(timer));
   draw();
@@ -46,21 +50,34 @@ export async function files({ page, api, release, engine, write }) {
 
   async function reload() {
     clearTimeout(timer);
+    const look = looks += 1;
+    let found;
     try {
-      artifacts = await api.all(path, { signal: page.signal });
+      found = await api.all(path, { signal: page.signal });
     } catch (error) {
       tellError(error);
       return;
     }
+    // Answers may overtake each other: what was asked last is the newest.
+    if (look !== looks) return;
+    artifacts = found;
+    settle();
     draw();
+  }
+
+  /** What has arrived is an artifact like any other from then on. */
+  function settle() {
+    const here = new Set(artifacts.map((each) => each.id));
+    for (const each of uploads.of(release.id)) {
+      if (each.state === "UPLOADED" && here.has(each.artifact.id)) uploads.remove(each);
+    }
   }
 
   /** What is on its way, and the artifacts beside it: without those that are the same, or make way for it. */
   function split() {
-    const here = new Set(artifacts.map((each) => each.id));
-    const moving = uploads.of(release.id).filter((each) => each.state !== "UPLOADED" || !here.has(each.artifact.id));
+    const moving = uploads.of(release.id);
     const same = new Set(moving.map((each) => each.artifact?.id));
-    const names = new Set(moving.filter((each) => !each.settled).map((each) => each.file.name));
+    const names = new Set(moving.filter((each) => each.state !== "FAILED").map((each) => each.file.name));
     const rest = artifacts.filter(({ id, attributes: { filename, status } }) => !same.has(id)
       && !(names.has(filename) && ["WAITING", "FAILED"].includes(status)));
     return { moving, rest };
@@ -73,7 +90,10 @@ export async function files({ page, api, release, engine, write }) {
     summarise();
     clearTimeout(timer);
     // Somebody else's uploads, and files that are read again, change without our doing.
-    if (rest.some((each) => ["WAITING", "PROCESSING"].includes(each.attributes.status))) timer = setTimeout(reload, LOOK_AGAIN);
+    if (rest.some((each) => ["WAITING", "PROCESSING"].includes(each.attributes.status))) {
+      timer = setTimeout(reload, wait);
+      wait = Math.min(wait * 1.5, LONGEST_LOOK);
+    }
   }
 
   function count() {
@@ -104,7 +124,8 @@ export async function files({ page, api, release, engine, write }) {
     bars.set(upload, { state, show });
     show(upload);
     return row({
-      name: h("span", { class: "name" }, file.name), facts: amount, status: state === "SENDING" ? progress : badge(state, state === "QUEUED" ? "plain" : undefined),
+      name: h("span", { class: "name" }, file.name), facts: amount,
+      status: state === "SENDING" ? progress : badge(state, state === "QUEUED" ? "plain" : undefined),
       reason: state === "FAILED" && reason,
       actions: state === "FAILED"
         ? [button("Upload again", () => uploads.add(release.id, [file], upload.attributes)), drop(upload, "Dismiss")]
@@ -123,7 +144,8 @@ export async function files({ page, api, release, engine, write }) {
     const { filename, filesize, platform, arch, status, failureReason } = artifact.attributes;
     const details = [filesize !== null && size(filesize), platform, arch].filter(Boolean).join(" · ");
     return row({
-      name: h("button", { type: "button", class: "name", on: { click: () => look(artifact) } }, filename), facts: h("span", { class: "faint" }, details), status: badge(status), reason: failureReason,
+      name: h("button", { type: "button", class: "name", on: { click: () => look(artifact) } }, filename),
+      facts: h("span", { class: "faint" }, details), status: badge(status), reason: failureReason,
       actions: write && [
         status === "FAILED" && h("button", { type: "button", on: { click: doing(() => again(artifact)) } }, "Read again"),
         h("button", { type: "button", class: "bare", "aria-label": `Delete ${filename}`, on: { click: () => remove(artifact) } },
@@ -138,6 +160,7 @@ export async function files({ page, api, release, engine, write }) {
 
   async function again(artifact) {
     await api.post(`/artifacts/${artifact.id}/actions/reprocess`);
+    wait = FIRST_LOOK;
     await reload();
   }
 

@@ -21,18 +21,20 @@ export async function install({ api, item, product, signal }) {
     user: closed ? "token" : "license",
   };
   const blocks = h("div", { class: "blocks" });
-  const input = h("input", { id: "license-key", type: "text", class: "code", placeholder: closed ? "TOKEN" : "KEY", autocomplete: "off",
-    spellcheck: "false", autocapitalize: "none", on: { input: draw } });
+  const input = h("input", { id: "license-key", type: "text", class: "code", placeholder: closed ? "TOKEN" : "KEY",
+    autocomplete: "off", spellcheck: "false", autocapitalize: "none", on: { input: draw } });
   draw();
   return [
     h("p", { class: newest ? "note" : "note warn" }, newest
       ? `The newest published release is ${newest.attributes.version}. What is below can be given to customers as it is.`
       : "Nothing is published yet, so there is nothing to install: these commands work as soon as a release is published."),
-    strategy === "CLOSED" && h("p", { class: "note warn" }, "The product is closed: no license opens it, only tokens of yours do."),
+    strategy === "CLOSED" && h("p", { class: "note warn" }, 
+      "The product is closed: no license opens it, only tokens of yours do."),
     strategy !== "OPEN" && h("div", { class: "field license-key" },
       h("label", { htmlFor: "license-key" }, closed ? "Token" : "License key"), input,
       h("p", { class: "hint" }, "Fills in the commands; it goes nowhere else. ", product
-        && h("a", { href: `#/products/${product.id}/${closed ? "tokens" : "licensing"}` }, `${closed ? "Tokens" : "Licenses"} of the product`))),
+        && h("a", { href: `#/products/${product.id}/${closed ? "tokens" : "licensing"}` },
+          `${closed ? "Tokens" : "Licenses"} of the product`))),
     section(engine ? `${engineName(engine)} clients` : "Any HTTP client", {}, blocks),
   ];
 
@@ -43,11 +45,11 @@ export async function install({ api, item, product, signal }) {
   }
 }
 
-/** The highest stable release that is published, else the newest of any channel; null without one. */
+/** The highest stable release of the hundred that were published last, else the highest of any channel; null without one. */
 async function newestRelease(api, item, signal) {
   const query = { package: item.id, status: "PUBLISHED" };
   for (const channel of ["stable", undefined]) {
-    const found = await api.all("/releases", { query: { ...query, channel }, signal });
+    const { data: found } = await api.list("/releases", { query: { ...query, channel }, size: 100, signal });
     if (found.length) return found.reduce((best, each) => (isHigher(each, best) ? each : best));
   }
   return null;

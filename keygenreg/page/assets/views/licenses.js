@@ -34,7 +34,8 @@ export async function licenses({ query, signal }) {
   return [
     heading({ title: "Licenses", lead: "Customers' keys to what you publish.",
       actions: create ? [button("New license", create, { kind: "primary", symbol: "plus" })] : [] }),
-    h("div", { class: "filters" }, finder(api), h("div", { class: "field" }, h("label", { htmlFor: "status" }, "Status"), choice(status))),
+    h("div", { class: "filters" }, finder(api),
+      h("div", { class: "field" }, h("label", { htmlFor: "status" }, "Status"), choice(status))),
     await listing({
       api, signal, path: "/licenses", query: { status: status || undefined }, caption: "Licenses", columns: licenseColumns(),
       empty: status ? nothing("None of these", `No license is ${status.toLowerCase()}.`)
@@ -54,7 +55,8 @@ function choice(status) {
 /** Keys are names of licenses to the API, so one is found as it was sent to the customer. */
 function finder(api) {
   return form({
-    fields: [{ name: "key", label: "Find by key", required: true, code: true, pointer: "key" }], button: "Find", kind: null,
+    fields: [{ name: "key", label: "Find by key", required: true, code: true, pointer: "key" }],
+    button: "Find", kind: null,
     submit: async ({ key }) => {
       const found = await api.find(`/licenses/${encodeURIComponent(key.trim())}`);
       if (!found) throw Object.assign(new Error("No license has this key."), { field: "key" });

@@ -33,7 +33,9 @@ export async function policy(page) {
     })),
     section("Entitlements", { lead: "All licenses of the policy have these." },
       await attachments({ page, api, path: `/policies/${found.id}/entitlements`, kind: "entitlements", write })),
-    write && section("Terms", { lead: "Changes count for the licenses that are there, too, but do not move their expiry." }, form({
+    write && section("Terms", {
+      lead: "Changes count for the licenses that are there, too, but do not move their expiry.",
+    }, form({
       fields: policyFields(found.attributes), button: "Save",
       submit: async (values) => {
         await api.patch(`/policies/${found.id}`, resource("policies", policyAttributes(values)));

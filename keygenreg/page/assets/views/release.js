@@ -74,7 +74,8 @@ function about(found, item) {
   return [
     facts([
       ["Name", name], ["Version", version], ["Channel", channel], ["Tag", tag && h("code", {}, tag)],
-      ["Package", item ? h("a", { href: `#/packages/${item.id}` }, `${item.attributes.key} (${engineName(item.attributes.engine)})`)
+      ["Package", item ? h("a", { href: `#/packages/${item.id}` },
+        `${item.attributes.key} (${engineName(item.attributes.engine)})`)
         : "none"],
       ["Created", moment(created)], ["Dated", backdated && moment(backdated)],
       ["Metadata", Object.keys(metadata).length > 0 && h("pre", {}, h("code", {}, JSON.stringify(metadata, null, 2)))],

@@ -15,7 +15,8 @@ const WORDS = {
   CREDENTIALS_INVALID: ["password", "Address and password do not belong together."],
   TOKEN_INVALID: ["token", "The registry does not know this token."],
   TOKEN_EXPIRED: ["token", "This token has expired."],
-  TOKEN_FORMAT_INVALID: ["token", "This is the id of a token. What is needed is its secret, which was shown when it was made."],
+  TOKEN_FORMAT_INVALID: ["token",
+    "This is the id of a token. What is needed is its secret, which was shown when it was made."],
   NOT_FOUND: ["account", "There is no such account here."],
 };
 

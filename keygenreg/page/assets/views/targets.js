@@ -26,7 +26,8 @@ function choice(label, words, placeholder) {
   const input = h("input", { id, type: "text", class: "code", list: `${id}-list`, placeholder, autocomplete: "off",
     autocapitalize: "none", spellcheck: "false" });
   return {
-    node: h("div", { class: "field" }, h("label", { htmlFor: id }, label, " ", h("span", { class: "optional" }, "optional")), input,
+    node: h("div", { class: "field" },
+      h("label", { htmlFor: id }, label, " ", h("span", { class: "optional" }, "optional")), input,
       h("datalist", { id: `${id}-list` }, words.map((each) => h("option", { value: each })))),
     read: () => input.value.trim() || null,
   };

@@ -12,7 +12,8 @@ export async function tokens(page) {
   const kind = page.query.get("of");
   const address = (each) => (each ? `/tokens?of=${each}` : "/tokens");
   return [
-    heading({ title: "Tokens", lead: "Who comes in with what. New tokens are made where they belong: at a product, license or user." }),
+    heading({ title: "Tokens",
+      lead: "Who comes in with what. New tokens are made where they belong: at a product, license or user." }),
     tabs("Whose tokens", address(kind), KINDS.map(([label, each]) => [label, address(each)])),
     await listing({
       api, signal: page.signal, path: "/tokens", query: { "bearer[type]": kind ?? undefined }, caption: "Tokens",

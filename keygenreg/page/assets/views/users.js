@@ -40,7 +40,8 @@ export async function users({ query, signal }) {
 
 function finder(api) {
   return form({
-    fields: [{ name: "email", label: "Find by e-mail", kind: "email", required: true, pointer: "email" }], button: "Find", kind: null,
+    fields: [{ name: "email", label: "Find by e-mail", kind: "email", required: true, pointer: "email" }],
+    button: "Find", kind: null,
     submit: async ({ email }) => {
       const found = await api.find(`/users/${encodeURIComponent(email.trim())}`);
       if (!found) throw Object.assign(new Error("Nobody has this address."), { field: "email" });
@@ -58,7 +59,8 @@ export function userFields(attributes = null) {
     ...(may("users.role") ? [{ name: "role", label: "Role", kind: "choice", options: ROLES, value: attributes?.role ?? "user",
       hint: attributes && "A change of the role revokes all tokens of the user." }] : []),
     ...(attributes === null || may("users.password") ? [{ name: "password", label: "Password", kind: "password",
-      autocomplete: "new-password", hint: attributes ? "Empty: stays what it is." : "Empty: none, so signing in takes a token." }] : []),
+      autocomplete: "new-password",
+      hint: attributes ? "Empty: stays what it is." : "Empty: none, so signing in takes a token." }] : []),
   ];
 }
 
