@@ -79,10 +79,14 @@ async function leave() {
   await signOut();
 }
 
-/** Where an account has environments, one chooses here which of them is worked in. */
+/**
+ * Where an account has shared environments, one chooses here which of them is worked in. Isolated ones take a token of
+ * their own.
+ */
 async function showEnvironments(place, api) {
   const inside = session().environment ?? "";
-  const found = await api.all("/environments").catch(() => []);
+  const all = await api.all("/environments").catch(() => []);
+  const found = all.filter((each) => each.attributes.isolationStrategy === "SHARED");
   if (found.length === 0 && !inside) return;
   const codes = new Set([...found.map((each) => each.attributes.code), ...(inside ? [inside] : [])]);
   const select = h("select", { id: "environment", on: { change: doing(choose) } },
@@ -91,6 +95,8 @@ async function showEnvironments(place, api) {
   fill(place, h("label", { htmlFor: "environment" }, "Environment"), select);
 
   async function choose() {
+    // What is looked at now is of the environment that is left.
+    history.replaceState(null, "", "#/products");
     try {
       await enter(select.value || null);
     } catch (error) {
