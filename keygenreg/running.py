@@ -104,7 +104,7 @@ class Daemon(Service):
         return maybeDeferred(self._service.stopService)
 
     def _failed(self, failure: Failure) -> None:
-        if not self.running and failure.check(CancelledError):
+        if self.exit_status or (not self.running and failure.check(CancelledError)):
             return
         refusal = refusal_of(failure.value)
         if refusal is None:

@@ -37,6 +37,9 @@ Seconds of each turn for connections that can only be written. Twice as many aft
 the kernel sends a tenth less where Python's caches take turns with its own more often.
 """
 
+_LONGEST_WAIT = 86_400.0
+"""Seconds; epoll refuses what is longer than 24 days, as it may be after the clock was set back."""
+
 
 def quicken(reactor: Any) -> bool:
     """Let a reactor that is about to run, or runs, handle events the shorter way; whether it does."""
@@ -103,7 +106,7 @@ def quicken(reactor: Any) -> bool:
         while reactor.running and not (reactor.threadCallQueue or reactor._newTimedCalls or reactor._justStopped):
             left = None
             if reactor._pendingTimedCalls:
-                left = reactor._pendingTimedCalls[0].time - reactor.seconds()
+                left = min(reactor._pendingTimedCalls[0].time - reactor.seconds(), _LONGEST_WAIT)
                 if left <= 0:
                     return
             turn(left)

@@ -206,7 +206,7 @@ def test_whatever_entries_are_made_from_renews_editions(database_settings):
     assert {name for text in every for name in re.findall(r"\b([a-z]+)\.", text)} <= {"a", "b", "m", "manifest", "p"}
     for table in ("packages", "releases", "artifacts"):
         assert triggers[table, "renew_edition"] == set()
-    assert triggers["manifests", "renew_edition_of_artifact"] == set()
+    assert triggers["manifests", "renew_editions_of_manifests"] == set()
     of_blobs = {name for text in every for name in re.findall(r"\bb\.([a-z0-9_]+)", text)} - {"sha256"}
     assert of_blobs <= triggers["blobs", "renew_editions_of_blob"]
 

@@ -7,7 +7,7 @@ ALTER TABLE artifacts ADD COLUMN edition uuid NOT NULL DEFAULT gen_random_uuid()
 -- They were written anew, which loses what the planner knew of them.
 DO $$
 BEGIN
-    IF EXISTS (SELECT FROM packages) THEN
+    IF EXISTS (SELECT FROM releases) THEN
         ANALYZE packages, releases, artifacts;
     END IF;
 END $$;
@@ -23,16 +23,24 @@ CREATE TRIGGER artifacts_renew BEFORE UPDATE ON artifacts FOR EACH ROW EXECUTE F
 
 -- An artifact's edition stands for its manifests too, and for the size and the digests of its blob. Nobody has seen the
 -- edition of a row that this transaction has written: so an import, which brings both, writes artifacts once.
-CREATE FUNCTION renew_edition_of_artifact() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION renew_editions_of_manifests() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE artifacts SET edition = gen_random_uuid()
-        WHERE id IN (OLD.artifact_id, NEW.artifact_id) AND xmin <> pg_current_xact_id()::xid;
+        WHERE id IN (SELECT artifact_id FROM changed) AND xmin <> pg_current_xact_id()::xid;
     RETURN NULL;
 END $$;
-CREATE TRIGGER manifests_renew AFTER INSERT OR UPDATE OR DELETE ON manifests
-    FOR EACH ROW EXECUTE FUNCTION renew_edition_of_artifact();
+CREATE TRIGGER manifests_renew_insert AFTER INSERT ON manifests REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION renew_editions_of_manifests();
+CREATE TRIGGER manifests_renew_delete AFTER DELETE ON manifests REFERENCING OLD TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION renew_editions_of_manifests();
+CREATE TRIGGER manifests_renew_update AFTER UPDATE ON manifests REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION renew_editions_of_manifests();
+-- A manifest that is given to another artifact is one of the old one's no more.
+CREATE TRIGGER manifests_renew_given_away AFTER UPDATE ON manifests REFERENCING OLD TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION renew_editions_of_manifests();
 
--- None escapes: whoever gives an artifact a blob holds the blob's row until then, as references are counted there.
+-- None escapes: whoever gives an artifact a blob holds the blob's row until then, as references are counted there. Two who
+-- wait for each other are told apart by PostgreSQL, and the one is repeated.
 CREATE FUNCTION renew_editions_of_blob() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE artifacts SET edition = gen_random_uuid() WHERE blob_sha256 = NEW.sha256;

@@ -72,7 +72,9 @@ async function makeToken(api, options) {
 }
 
 async function begin(kept) {
-  const api = new Api({ ...kept, ended: () => end("Your session has ended. Sign in again.") });
+  // An upload that began in an earlier session may learn late that this is over: that says nothing of the present one.
+  const ended = () => (!current || current.token === kept.token) && end("Your session has ended. Sign in again.");
+  const api = new Api({ ...kept, ended });
   const { mode } = await registry();
   let bearer;
   try {

@@ -73,7 +73,7 @@ function signedIn() {
 async function leave() {
   if (uploads.active > 0 && !await confirm({ title: "Sign out?", button: "Sign out",
     text: "Files are being uploaded. Signing out ends that.", work: () => {} })) return;
-  uploads.cancelAll();
+  await uploads.cancelAll();
   // Whoever signs in next begins at the beginning, and finds no ids in the address.
   history.replaceState(null, "", "#/products");
   await signOut();

@@ -150,8 +150,9 @@ class Uploads {
     if (!upload.settled) await upload.cancel();
   }
 
+  /** Resolves when the registry has nothing of them any more, as far as it can be reached. */
   cancelAll() {
-    for (const upload of this.#all) this.remove(upload);
+    return Promise.allSettled([...this.#all].map((upload) => this.remove(upload)));
   }
 
   #tell(upload) {

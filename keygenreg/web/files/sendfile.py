@@ -114,7 +114,7 @@ class FileSender:
         Send what is in the page cache of the span that comes next, ``size`` bytes at first, until the socket has enough
         or the turn is over.
         """
-        body, descriptor = self._body, self._transport.socket.fileno()
+        body, descriptor, sent = self._body, self._transport.socket.fileno(), self._request.sentLength
         until = monotonic() + _TURN
         while size:
             try:
@@ -133,7 +133,8 @@ class FileSender:
             if count < size or monotonic() > until or not isinstance(body.parts[0], range):
                 break
             size = body.ready(self._burst)
-        self._request.channel.still_sending()
+        if self._request.sentLength > sent:
+            self._request.channel.still_sending()
         return None
 
     def _failed(self, error: Truncated | OSError):
