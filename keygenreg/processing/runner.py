@@ -6,7 +6,7 @@ from collections import deque
 from typing import Any
 from uuid import UUID
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -46,6 +46,7 @@ class Runner:
         self._stopped: Deferred[None] | None = None
         self._stopping = False
         self._polling = False
+        self._claiming = DeferredLock()
 
     async def process(self, artifact_id: UUID) -> None:
         """Run the artifact's job; returns when it is done, or after a while, or at once when too many are waiting."""
@@ -71,13 +72,14 @@ class Runner:
         self._polling = True
         try:
             while not self._stopping and len(self._running) < self._slots:
-                row = await self._database.maybe(CLAIM_NEXT, lease=LEASE)
-                if row is None:
-                    return
-                if self._stopping or row["artifact_id"] in self._running:
-                    await self._database.execute(EXTEND, artifact=row["artifact_id"], lease=0)
-                    return
-                self._start(row["artifact_id"], row)
+                async with self._claiming:
+                    row = await self._database.maybe(CLAIM_NEXT, lease=LEASE)
+                    if row is None:
+                        return
+                    if self._stopping or row["artifact_id"] in self._running:
+                        await self._database.execute(EXTEND, artifact=row["artifact_id"], lease=0)
+                        return
+                    self._start(row["artifact_id"], row)
         finally:
             self._polling = False
 
@@ -99,7 +101,11 @@ class Runner:
         running.addBoth(lambda _: self._ended(artifact_id))
 
     async def _run(self, artifact_id: UUID, claimed: dict[str, Any] | None) -> None:
-        row = claimed or await self._database.maybe(CLAIM, artifact=artifact_id, lease=LEASE)
+        row = claimed
+        if row is None:
+            # Not while a poll of ours may have taken it: the uploader would not be told how it ends.
+            async with self._claiming:
+                row = await self._database.maybe(CLAIM, artifact=artifact_id, lease=LEASE)
         if row is None:
             return  # somebody else has it, or has done it
         heartbeat = LoopingCall(self._extend, artifact_id)
