@@ -46,11 +46,15 @@ def quicken(reactor: Any) -> bool:
     if type(reactor) is not EPollReactor:
         return False
     poll, selectables, reads, writes = reactor._poller.poll, reactor._selectables, reactor._reads, reactor._writes
-    readable, writable = select.EPOLLIN, select.EPOLLOUT
+    readable, writable, seconds = select.EPOLLIN, select.EPOLLOUT, reactor.seconds
     # Who did not have a turn yet, the longest waiting first: by descriptor, which may have become another connection's.
     heard: OrderedDict[int, tuple[Any, int]] = OrderedDict()
     written: OrderedDict[int, tuple[Any, int]] = OrderedDict()
     writing = _WRITING
+
+    def failed() -> BaseException:
+        _log.failure("A connection failed and is closed")
+        return sys.exc_info()[1]
 
     def handle(descriptor: int, selectable: Any, event: int) -> None:
         # What happened to others since the event was seen may have ended or paused this one.
@@ -65,8 +69,7 @@ def quicken(reactor: Any) -> bool:
                 callWithLogger(selectable, reactor._doReadOrWrite, selectable, descriptor, event)
                 return
         except BaseException:
-            _log.failure("A connection failed and is closed")
-            why = sys.exc_info()[1]
+            why = failed()
         if why:
             reactor._disconnectSelectable(selectable, why, event == readable)
 
@@ -77,39 +80,46 @@ def quicken(reactor: Any) -> bool:
             if monotonic() > until:
                 return
 
-    def turn(timeout: float | None) -> None:
-        nonlocal writing
-        if heard or written:
-            timeout = 0
-        found = poll(-1 if timeout is None else timeout, len(selectables) or 1)
-        events = [(descriptor, selectables.get(descriptor), event) for descriptor, event in found]
-        until = monotonic() + _HEARING
-        wait = bool(heard)
-        writing = min(2 * writing, _MOST_WRITING)
-        for descriptor, selectable, event in events:
-            if event == writable:
-                written[descriptor] = selectable, event
-                continue
-            writing = _WRITING
-            if wait:
-                heard[descriptor] = selectable, event
-            else:
-                handle(descriptor, selectable, event)
-                wait = monotonic() > until
-        if heard:
-            share(heard, until)
-        if written:
-            share(written, monotonic() + writing)
-
     def iterate(timeout: float | None) -> None:
-        turn(timeout)
-        while reactor.running and not (reactor.threadCallQueue or reactor._newTimedCalls or reactor._justStopped):
-            left = None
+        nonlocal writing
+        while True:
+            waiting = bool(heard or written)
+            found = poll(0 if waiting else -1 if timeout is None else timeout, len(selectables) or 1)
+            # Whose they are now: one may end in this turn, and another one begin under its descriptor.
+            events = [(descriptor, selectables.get(descriptor), event) for descriptor, event in found]
+            until = monotonic() + _HEARING
+            late = bool(heard)
+            writing = min(2 * writing, _MOST_WRITING)
+            for descriptor, selectable, event in events:
+                if event == writable:
+                    written[descriptor] = selectable, event
+                    continue
+                writing = _WRITING
+                if late:
+                    heard[descriptor] = selectable, event
+                elif event == readable and selectable is not None and selectables.get(descriptor) is selectable:
+                    # As below, without a call: these are nearly all.
+                    try:
+                        why = selectable.doRead()
+                    except BaseException:
+                        why = failed()
+                    if why:
+                        reactor._disconnectSelectable(selectable, why, True)
+                    late = monotonic() > until
+                else:
+                    handle(descriptor, selectable, event)
+                    late = monotonic() > until
+            if heard:
+                share(heard, until)
+            if written:
+                share(written, monotonic() + writing)
+            if reactor.threadCallQueue or reactor._newTimedCalls or reactor._justStopped or not reactor.running:
+                return
+            timeout = None
             if reactor._pendingTimedCalls:
-                left = min(reactor._pendingTimedCalls[0].time - reactor.seconds(), _LONGEST_WAIT)
-                if left <= 0:
+                timeout = min(reactor._pendingTimedCalls[0].time - seconds(), _LONGEST_WAIT)
+                if timeout <= 0:
                     return
-            turn(left)
 
     reactor.doIteration = iterate
     return True

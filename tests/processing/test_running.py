@@ -97,6 +97,21 @@ def test_job_of_somebody_else(works: Works):
     eventually(lambda: works.outcome(artifact)[0] == "UPLOADED")
 
 
+def test_poll_beside_an_upload(works: Works):
+    """Whichever of the two takes the job, who uploads is told how it ends, and it is done once."""
+    works.readers["raw"] = gate = Gate()
+    artifact = works.artifact(b"x")
+    service = works.service
+    polling, waiting = works.thread.call(
+        lambda: [Deferred.fromCoroutine(service.runner.poll()), Deferred.fromCoroutine(service.process(artifact))]
+    )
+    eventually(lambda: gate.inside == 1 and polling.called)
+    assert not waiting.called
+    gate.open.set()
+    eventually(lambda: waiting.called)
+    assert (gate.calls, works.outcome(artifact)[0]) == (1, "UPLOADED")
+
+
 def test_lease_is_kept_while_reading(works: Works, monkeypatch):
     monkeypatch.setattr(running, "LEASE", 0.4)
     monkeypatch.setattr(running, "HEARTBEAT", 0.1)
