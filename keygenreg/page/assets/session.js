@@ -4,6 +4,8 @@ import { Api, ApiError, resource } from "./api.js";
 
 const KEPT = "keygenreg.session";
 const HOURS = 12;
+/** Milliseconds in which a registry has to hear of the end of a session: who signs out does not stay signed in. */
+export const PATIENCE = 5000;
 
 let current = null;
 let listener = () => {};
@@ -102,7 +104,7 @@ export async function signOut() {
   api.ended = () => {};
   try {
     if (tokenId) {
-      await api.delete(`/tokens/${tokenId}`);
+      await api.delete(`/tokens/${tokenId}`, undefined, { signal: AbortSignal.timeout(PATIENCE) });
       words = "You have signed out.";
     }
   } catch {

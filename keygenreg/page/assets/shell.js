@@ -4,7 +4,7 @@ import { fill, h, icon } from "./dom.js";
 import { confirm } from "./parts/dialogs.js";
 import { doing } from "./parts/notices.js";
 import { may } from "./permissions.js";
-import { enter, session, signOut } from "./session.js";
+import { enter, PATIENCE, session, signOut } from "./session.js";
 import { uploads } from "./uploads.js";
 
 const PLACES = [
@@ -73,7 +73,7 @@ function signedIn() {
 async function leave() {
   if (uploads.active > 0 && !await confirm({ title: "Sign out?", button: "Sign out",
     text: "Files are being uploaded. Signing out ends that.", work: () => {} })) return;
-  await uploads.cancelAll();
+  await uploads.cancelAll(PATIENCE);
   // Whoever signs in next begins at the beginning, and finds no ids in the address.
   history.replaceState(null, "", "#/products");
   await signOut();

@@ -150,9 +150,10 @@ class Uploads {
     if (!upload.settled) await upload.cancel();
   }
 
-  /** Resolves when the registry has nothing of them any more, as far as it can be reached. */
-  cancelAll() {
-    return Promise.allSettled([...this.#all].map((upload) => this.remove(upload)));
+  /** Resolves when the registry has nothing of them any more, or has not said so after so many milliseconds. */
+  cancelAll(patience) {
+    const ended = Promise.allSettled([...this.#all].map((upload) => this.remove(upload)));
+    return Promise.race([ended, new Promise((resolve) => setTimeout(resolve, patience))]);
   }
 
   #tell(upload) {

@@ -26,15 +26,18 @@ _log = Logger()
 
 BURST = 2 * 1024 * 1024
 """
-Most bytes for one connection before the next one has its turn: what nginx has too. Larger ones fill the socket's
-buffer, whose rest is then sent as acknowledgments come in: less of our time for a byte, but fewer bytes in all.
+Most bytes that the kernel is given at once: what nginx gives it too. Larger ones fill the socket's buffer, whose rest
+is then sent as acknowledgments come in: less of our time for a byte, but fewer bytes in all.
 """
 
 _FIRST_BURST = 1024 * 1024
 """Bytes of a first burst, and least of any; one that the socket takes whole is followed by one of twice as many."""
 
 _TURN = 0.002
-"""Seconds in which one connection may send burst after burst: the way round the reactor costs a twentieth of one."""
+"""
+Seconds in which one connection may send burst after burst before the next one has its turn: the way round the reactor
+costs a twentieth of a burst.
+"""
 
 _UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EOVERFLOW})
 
